@@ -1,0 +1,147 @@
+//! What one person sees and may do.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ParticipantId, Slot, Timestamp};
+
+/// Everything that one participant sees and may do at this moment. The page draws it; the shell mints credentials by it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct View {
+    /// Where the session stands for this person.
+    pub phase: Phase,
+    /// What is going on, in a few words.
+    pub headline: String,
+    /// What to do or expect, in a sentence; empty when the headline says it all.
+    pub detail: String,
+    /// When this phase began, where the page should show how long it has been.
+    pub since: Option<Timestamp>,
+    /// Whether this person is about to publish: the page asks for camera and microphone and shows the picture to
+    /// them alone.
+    pub preview: bool,
+    /// The streams that this person publishes. For each, and for no other, they are given its WHIP address.
+    pub publishes: Vec<Publish>,
+    /// The streams that this person plays, the most important first. For each, and for no other, they are given its
+    /// WHEP address and a token.
+    pub plays: Vec<Play>,
+    /// How the pictures are laid out.
+    pub layout: Layout,
+    /// What this person may do now.
+    pub buttons: Vec<Button>,
+    /// How many people watch, where this person should see it.
+    pub audience: Option<u32>,
+}
+
+impl View {
+    /// A View of words alone: nothing published, nothing played, nothing to press.
+    pub fn of(phase: Phase, headline: impl Into<String>, detail: impl Into<String>) -> View {
+        View {
+            phase,
+            headline: headline.into(),
+            detail: detail.into(),
+            since: None,
+            preview: false,
+            publishes: Vec::new(),
+            plays: Vec::new(),
+            layout: Layout::Single,
+            buttons: Vec::new(),
+            audience: None,
+        }
+    }
+
+    /// Whether this person may have the credential to publish `slot`.
+    pub fn may_publish(&self, slot: &Slot) -> bool {
+        self.publishes.iter().any(|publish| publish.slot == *slot)
+    }
+
+    /// Whether this person may have the credential to play `slot`.
+    pub fn may_play(&self, slot: &Slot) -> bool {
+        self.plays.iter().any(|play| play.slot == *slot)
+    }
+
+    /// Whether this person may do `action` now.
+    pub fn offers(&self, action: &str) -> bool {
+        self.buttons.iter().any(|button| button.action == action)
+    }
+}
+
+/// Where a session stands for one person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Nothing is on, and it is for this person to begin.
+    Setup,
+    /// Nothing is on yet, and it is for somebody else to begin.
+    Waiting,
+    /// It is being started.
+    Starting,
+    /// Pictures flow.
+    Live,
+    /// They have stopped for now; nobody has to do anything for them to come back.
+    Interrupted,
+    /// It is over.
+    Ended,
+}
+
+/// A stream that this person publishes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Publish {
+    /// Which.
+    pub slot: Slot,
+    /// What is sent on it. A change of source never renegotiates (`RTCRtpSender.replaceTrack`).
+    pub source: Source,
+}
+
+/// What a publisher sends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Source {
+    /// Camera and microphone.
+    Camera,
+}
+
+/// A stream that this person plays.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Play {
+    /// Which.
+    pub slot: Slot,
+    /// Who or what is to be seen on it.
+    pub label: String,
+}
+
+/// How the pictures are laid out; the page has one for each number of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layout {
+    /// One picture fills the stage.
+    Single,
+}
+
+/// A button on the page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Button {
+    /// What is sent back when it is pressed, as [`Action::name`](crate::Action).
+    pub action: String,
+    /// The person it is about, sent back with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<ParticipantId>,
+    /// The words on it.
+    pub label: String,
+    /// How it stands out.
+    pub emphasis: Emphasis,
+    /// What to ask before it is carried out, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirm: Option<String>,
+}
+
+/// How a button stands out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Emphasis {
+    /// The one thing to do next.
+    Primary,
+    /// One of several.
+    Plain,
+    /// It cannot be undone.
+    Danger,
+}
