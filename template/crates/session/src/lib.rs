@@ -11,12 +11,14 @@
 //! Nothing here knows a clock, a socket or a random number: time and ids come in with the input. That makes every
 //! architecture testable without a network and replayable from its log.
 //!
-//! Reading order: [`id`] (names of things), [`input`], [`effect`], [`view`], [`architecture`] (the trait).
+//! Reading order: [`id`] (names of things), [`input`], [`effect`], [`view`], [`architecture`] (the trait),
+//! and for tests [`transcript`].
 
 pub mod architecture;
 pub mod effect;
 pub mod id;
 pub mod input;
+pub mod transcript;
 pub mod view;
 
 pub use architecture::{Architecture, Opening, Refusal};

@@ -1,0 +1,146 @@
+//! Whole stories as text, for snapshot tests of architectures.
+//!
+//! Each step names what came in, the effects that came out (or the refusal), and every watched person's View where it
+//! changed. Reading one transcript is the quickest way to learn what an architecture does.
+
+use std::fmt::Write as _;
+
+use crate::architecture::Architecture;
+use crate::effect::{Effect, Players, Renditions};
+use crate::id::{ParticipantId, Timestamp};
+use crate::input::{Input, Seat};
+use crate::view::{Emphasis, Source, View};
+
+/// A story in the making.
+pub struct Transcript<A> {
+    architecture: A,
+    watched: Vec<(ParticipantId, Option<View>)>,
+    text: String,
+}
+
+impl<A: Architecture> Transcript<A> {
+    /// Begins a story. The Views of the `watched` are shown whenever they change.
+    pub fn of(architecture: A, watched: &[&str]) -> Transcript<A> {
+        Transcript {
+            architecture,
+            watched: watched
+                .iter()
+                .map(|id| (ParticipantId::from(*id), None))
+                .collect(),
+            text: String::new(),
+        }
+    }
+
+    /// Hands the architecture one input, `seconds` after the story's beginning.
+    pub fn at(&mut self, seconds: u64, input: Input) -> &mut Self {
+        let _ = writeln!(self.text, "{:>4}s {}", seconds, told(&input));
+        match self.architecture.handle(Timestamp(seconds * 1000), input) {
+            Ok(effects) => {
+                for effect in effects {
+                    let _ = writeln!(self.text, "      -> {}", wanted(&effect));
+                }
+            }
+            Err(refusal) => {
+                let _ = writeln!(self.text, "      refused: {refusal}");
+            }
+        }
+        for (id, last) in &mut self.watched {
+            let view = self.architecture.view(id);
+            if last.as_ref() != Some(&view) {
+                let _ = writeln!(self.text, "      {id} sees {}", seen(&view));
+                *last = Some(view);
+            }
+        }
+        self
+    }
+
+    /// The story so far.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+fn told(input: &Input) -> String {
+    match input {
+        Input::Joined { participant } => {
+            let seat = match participant.seat {
+                Seat::Host => "host",
+                Seat::Guest => "guest",
+            };
+            format!("{} joins as {seat}", participant.id)
+        }
+        Input::Left { participant } => format!("{participant} leaves"),
+        Input::Acted {
+            participant,
+            action,
+        } => match &action.target {
+            Some(target) => format!("{participant} presses {} about {target}", action.name),
+            None => format!("{participant} presses {}", action.name),
+        },
+        Input::Provisioned { slot } => format!("{slot} is provisioned"),
+        Input::ProvisionFailed { slot, reason } => {
+            format!("{slot} cannot be provisioned: {reason}")
+        }
+        Input::Started { slot } => format!("{slot} starts"),
+        Input::Idle { slot } => format!("{slot} goes idle"),
+        Input::Ended { slot } => format!("{slot} has ended"),
+        Input::DeadlinePassed { deadline } => format!("{} passes", deadline.0),
+    }
+}
+
+fn wanted(effect: &Effect) -> String {
+    match effect {
+        Effect::Provision { slot, spec } => {
+            let players = match spec.players {
+                Players::Anyone => "anyone",
+                Players::Admitted => "the admitted",
+            };
+            let renditions = match spec.renditions {
+                Renditions::Source => "source only",
+                Renditions::Ladder => "with renditions",
+            };
+            format!(
+                "provision {slot} from {} for {players}, {renditions}",
+                spec.publisher
+            )
+        }
+        Effect::End { slot } => format!("end {slot}"),
+        Effect::SetDeadline { deadline, at } => format!("{} at {}s", deadline.0, at.0 / 1000),
+        Effect::ClearDeadline { deadline } => format!("no {}", deadline.0),
+        Effect::Notice { to, text } => format!("tell {to}: {text}"),
+    }
+}
+
+fn seen(view: &View) -> String {
+    let mut text = format!("{:?}: {}", view.phase, view.headline).to_string();
+    if !view.detail.is_empty() {
+        let _ = write!(text, " / {}", view.detail);
+    }
+    if let Some(since) = view.since {
+        let _ = write!(text, " | since {}s", since.0 / 1000);
+    }
+    if view.preview {
+        text.push_str(" | preview");
+    }
+    for publish in &view.publishes {
+        let source = match &publish.source {
+            Source::Camera => "camera",
+        };
+        let _ = write!(text, " | publishes {} ({source})", publish.slot);
+    }
+    for play in &view.plays {
+        let _ = write!(text, " | plays {} ({})", play.slot, play.label);
+    }
+    for button in &view.buttons {
+        let mark = match button.emphasis {
+            Emphasis::Primary => "!",
+            Emphasis::Plain => "",
+            Emphasis::Danger => "!!",
+        };
+        let _ = write!(text, " | [{}{mark}: {}]", button.action, button.label);
+    }
+    if let Some(audience) = view.audience {
+        let _ = write!(text, " | {audience} watching");
+    }
+    text
+}
