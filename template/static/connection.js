@@ -1,0 +1,357 @@
+// @ts-check
+/**
+ * One WHIP or WHEP connection kept alive: the part that publishing and playing share. `whip.js` and `whep.js` add what
+ * differs. Every connection is an object of its own; nothing that happens to one touches another.
+ *
+ * The loop in `#run`: (1) open a connection, (2) watch it until it is lost, (3) wait a little longer each time, and
+ * again. A connection that looks dead is kept until its successor stands, and taken back should it come to life.
+ */
+
+import { Refused, exchange, farewell, gathered } from './exchange.js';
+import { Stats } from './stats.js';
+
+/** @typedef {import('./exchange.js').Credential} Credential */
+/** @typedef {import('./exchange.js').Session} Session */
+/** @typedef {import('./stats.js').Digest} Digest */
+
+/** What `data-state` says. @typedef {'connecting' | 'playing' | 'stalled' | 'failed'} State */
+
+/**
+ * Where a connection stands, in words for the person who looks at it.
+ * @typedef {Object} Standing
+ * @property {State} state
+ * @property {string} text what is the matter; empty while all is well
+ * @property {string} [help] what to do about it
+ */
+
+/**
+ * A standing while connected, and whether it means that this connection is of no more use.
+ * @typedef {Standing & { dead?: boolean }} Verdict
+ */
+
+/** The wait before the first new attempt, and the longest, in milliseconds. It doubles in between. */
+const FIRST_WAIT = 250;
+const LONGEST_WAIT = 5000;
+/** The longest wait that a server may ask for, in milliseconds. */
+const LONGEST_ASKED = 30_000;
+/** The wait after a refusal that will hardly change by itself, in milliseconds. */
+const HOPELESS_WAIT = 15_000;
+/** From the answer to a connection that carries media, in milliseconds: ICE and DTLS take a few round trips. */
+const CONNECT_LIMIT = 10_000;
+/** ICE may be `disconnected` for so long before the connection is given up, in milliseconds: a lost packet or two heals. */
+const DISCONNECTED_LIMIT = 2000;
+/** How often to look, before and after the first picture, in milliseconds. */
+const FIRST_LOOKS = 100;
+const LOOKS = 500;
+/** So many attempts in a row must fail before the words turn from "connecting" to what to do about it. */
+const ALARM = 3;
+
+/** The answer was fine, but no media connection came of it. */
+class Unreachable extends Error {}
+
+export class Connection {
+  /** @type {Standing} */
+  standing = { state: 'connecting', text: 'Connecting…' };
+  /** The connection in use; a replacement while it is still being made is not here yet. @type {RTCPeerConnection | null} */
+  pc = null;
+  /** The last look at it. @type {Digest | null} */
+  digest = null;
+  /** Called after every look and every change of `standing`. @type {() => void} */
+  onchange = () => {};
+  slot;
+
+  #credential;
+  #closed = false;
+  #failures = 0;
+  /** @type {Session | null} */
+  #session = null;
+  /** @type {Stats | null} */
+  #stats = null;
+  /** How many pictures had come when the connection was given up for dead. @type {number | null} */
+  #deadAt = null;
+  /** From the last 201; for the next attempt. @type {RTCIceServer[]} */
+  #iceServers = [];
+  #attempt = new AbortController();
+  #hurried = false;
+  /** Ends the sleep of the moment. @type {() => void} */
+  #wake = () => {};
+
+  /**
+   * @param {string} slot
+   * @param {(signal: AbortSignal) => Promise<Credential>} credential asked anew for every attempt, for it may expire
+   */
+  constructor(slot, credential) {
+    this.slot = slot;
+    this.#credential = credential;
+  }
+
+  /** For the subclass: waits until there is something to connect for. @returns {Promise<void>} */
+  async ready() {}
+
+  /**
+   * For the subclass: puts the media into a new connection.
+   * @param {RTCPeerConnection} _pc
+   */
+  prepare(_pc) {}
+
+  /**
+   * For the subclass: a connection has taken the place of the one before.
+   * @param {RTCPeerConnection} _pc
+   */
+  adopted(_pc) {}
+
+  /**
+   * For the subclass: how a connection is doing.
+   * @param {Digest} _digest
+   * @returns {Verdict}
+   */
+  judge(_digest) {
+    return { state: 'playing', text: '' };
+  }
+
+  /** For the subclass: whether the server bears only one such connection, so that the old one has to go first. */
+  get exclusive() {
+    return false;
+  }
+
+  /** For the subclass: the words while the server says that nothing flows yet. */
+  get notYetText() {
+    return 'Waiting…';
+  }
+
+  /** Begins, and goes on until `close()`. */
+  start() {
+    void this.#run();
+  }
+
+  /** Ends it here and at the server. Also right while the page is being left. */
+  close() {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#attempt.abort();
+    this.#release();
+    this.#wake();
+  }
+
+  /** Whether `close()` was called. */
+  get closed() {
+    return this.#closed;
+  }
+
+  /** Something changed for the better (the network, the page, the server): what was waiting is tried now. */
+  hurry() {
+    this.#failures = 0;
+    this.#hurried = true;
+    this.#wake();
+  }
+
+  async #run() {
+    while (!this.#closed) {
+      if (!(await this.#usable())) {
+        try {
+          await this.ready();
+          await this.#open(); // (1)
+        } catch (error) {
+          if (this.#closed) break;
+          await this.#pause(this.#explain(error)); // (3)
+          continue;
+        }
+      }
+      await this.#watch(); // (2)
+    }
+  }
+
+  async #open() {
+    this.#attempt = new AbortController();
+    if (this.exclusive) this.#release();
+    const pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle', iceServers: this.#iceServers });
+    /** @type {Session | null} */
+    let session = null;
+    try {
+      this.prepare(pc);
+      // The credential and the candidates take about equally long, so they are fetched side by side.
+      const offered = pc.setLocalDescription().then(() => gathered(pc));
+      const [credential] = await Promise.all([this.#credential(this.#attempt.signal), offered]);
+      session = await exchange(pc, credential, this.#attempt.signal);
+      this.#iceServers = session.iceServers;
+      await this.#connected(pc);
+    } catch (error) {
+      pc.close();
+      if (session) farewell(session);
+      throw error;
+    }
+    this.#release();
+    this.pc = pc;
+    this.#session = session;
+    this.#stats = new Stats(pc);
+    this.#deadAt = null;
+    pc.addEventListener('connectionstatechange', () => this.#wake());
+    // A server that hangs up closes DTLS; the browser does not count that among its connection states.
+    for (const transport of transports(pc)) transport.addEventListener('statechange', () => this.#wake());
+    this.adopted(pc);
+  }
+
+  /** @param {RTCPeerConnection} pc */
+  #connected(pc) {
+    const { signal } = this.#attempt;
+    return new Promise((resolve, reject) => {
+      const give = setTimeout(() => reject(new Unreachable()), CONNECT_LIMIT);
+      const look = () => {
+        if (pc.connectionState === 'connected') resolve(undefined);
+        else if (pc.connectionState === 'failed') reject(new Unreachable());
+        else if (signal.aborted) reject(new DOMException('closed meanwhile', 'AbortError'));
+        else return;
+        clearTimeout(give);
+      };
+      pc.addEventListener('connectionstatechange', look);
+      signal.addEventListener('abort', look);
+      look();
+    });
+  }
+
+  async #watch() {
+    /** @type {number | null} */
+    let brokenSince = null;
+    this.#hurried = false;
+    while (!this.#closed && this.pc && this.#stats) {
+      const { pc } = this;
+      const digest = await this.#stats.read();
+      if (this.#closed) return;
+      this.digest = digest;
+      if (pc.connectionState === 'connected' && !hungUp(pc)) {
+        brokenSince = null;
+        this.#hurried = false;
+        const verdict = this.judge(digest);
+        if (verdict.state === 'playing') this.#failures = 0;
+        this.stand(verdict);
+        if (verdict.dead) {
+          this.#deadAt = digest.frames;
+          return;
+        }
+      } else {
+        brokenSince ??= performance.now();
+        this.stand({ state: 'stalled', text: 'The connection dropped. Reconnecting…' });
+        const over = pc.connectionState === 'failed' || pc.connectionState === 'closed' || hungUp(pc);
+        if (over || this.#hurried || performance.now() - brokenSince > DISCONNECTED_LIMIT) return;
+      }
+      await this.#sleep(digest.frames === 0 ? FIRST_LOOKS : LOOKS);
+    }
+  }
+
+  /** Whether the connection at hand carries media, perhaps again. */
+  async #usable() {
+    const { pc } = this;
+    if (!pc || !this.#stats || pc.connectionState !== 'connected' || hungUp(pc)) return false;
+    if (this.#deadAt === null) return true;
+    if ((await this.#stats.read()).frames === this.#deadAt) return false;
+    this.#deadAt = null;
+    return true;
+  }
+
+  /**
+   * Waits for the next attempt, or until the old connection comes back to life.
+   * @param {number} milliseconds
+   */
+  async #pause(milliseconds) {
+    const until = performance.now() + milliseconds;
+    this.#hurried = false;
+    while (!this.#closed && !this.#hurried) {
+      const left = until - performance.now();
+      if (left <= 0 || (await this.#usable())) return;
+      await this.#sleep(Math.min(left, LOOKS));
+    }
+  }
+
+  /**
+   * Tells the person why an attempt failed.
+   * @param {unknown} error
+   * @returns {number} how long to wait before the next, in milliseconds
+   */
+  #explain(error) {
+    this.#failures += 1;
+    const backoff = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (this.#failures - 1)) * (0.75 + Math.random() / 2);
+    const alarm = this.#failures >= ALARM;
+    if (error instanceof Refused) {
+      if (error.final) {
+        this.stand({ state: 'failed', text: 'The video server refused the connection.', help: error.reason });
+        return Math.max(error.retryAfter ?? 0, HOPELESS_WAIT);
+      }
+      if (error.notYet) this.stand({ state: 'connecting', text: this.notYetText });
+      else if (!alarm) this.stand({ state: 'connecting', text: 'Livepeer is slow to answer. Trying again…' });
+      else {
+        this.stand({
+          state: 'failed',
+          text: 'Livepeer cannot be reached.',
+          help: 'Check your internet connection. The page keeps trying by itself.',
+        });
+      }
+      return Math.max(backoff, Math.min(error.retryAfter ?? 0, LONGEST_ASKED));
+    }
+    if (!(error instanceof Unreachable)) console.error(`connection ${this.slot}:`, error);
+    this.stand(
+      alarm
+        ? {
+            state: 'failed',
+            text: 'Video cannot get through this network.',
+            help: 'A firewall or VPN may be blocking it: try another network. The page keeps trying by itself.',
+          }
+        : { state: 'connecting', text: 'The connection did not come about. Trying again…' },
+    );
+    return backoff;
+  }
+
+  /**
+   * Says where the connection stands. An attempt is not news by itself: the last words stand until it has an outcome.
+   * @param {Standing} standing
+   */
+  stand(standing) {
+    this.standing = standing;
+    this.onchange();
+  }
+
+  #release() {
+    this.pc?.close();
+    this.pc = null;
+    this.#stats = null;
+    if (this.#session) farewell(this.#session);
+    this.#session = null;
+  }
+
+  /** @param {number} milliseconds */
+  #sleep(milliseconds) {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, milliseconds);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve(undefined);
+      };
+    });
+  }
+}
+
+/**
+ * @param {RTCPeerConnection} pc
+ * @returns {RTCDtlsTransport[]} one, for all media is bundled
+ */
+function transports(pc) {
+  const all = pc.getTransceivers().map(({ sender, receiver }) => sender.transport ?? receiver.transport);
+  return [...new Set(all.filter((transport) => transport !== null))];
+}
+
+/** @param {RTCPeerConnection} pc */
+function hungUp(pc) {
+  return transports(pc).some(({ state }) => state === 'closed' || state === 'failed');
+}
+
+/**
+ * A debug switch: `?codec=h264` or `?codec=vp8` in the page's address puts that codec first. Without it the browser's
+ * own order stands.
+ * @param {RTCRtpTransceiver} transceiver of video
+ */
+export function preferCodec(transceiver) {
+  const wanted = new URLSearchParams(location.search).get('codec');
+  if (wanted === null || !('setCodecPreferences' in transceiver)) return;
+  const codecs = RTCRtpReceiver.getCapabilities('video')?.codecs ?? [];
+  const first = codecs.filter(({ mimeType }) => mimeType.toLowerCase() === `video/${wanted.toLowerCase()}`);
+  if (first.length > 0) transceiver.setCodecPreferences([...first, ...codecs.filter((codec) => !first.includes(codec))]);
+}

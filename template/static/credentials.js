@@ -1,0 +1,41 @@
+// @ts-check
+/** Asks the server where and as whom to publish or play. It answers only for what stands in this person's View. */
+
+import { request } from './exchange.js';
+
+/** @typedef {import('./exchange.js').Credential} Credential */
+
+export class Credentials {
+  #session;
+  #seat;
+
+  /**
+   * @param {string} session
+   * @param {string} seat `host` or `guest`
+   */
+  constructor(session, seat) {
+    this.#session = session;
+    this.#seat = seat;
+  }
+
+  /**
+   * @param {'publish' | 'play'} what
+   * @param {string} slot
+   * @param {AbortSignal} signal
+   * @returns {Promise<Credential>}
+   * @throws {import('./exchange.js').Refused}
+   */
+  async get(what, slot, signal) {
+    const answer = await request(
+      `/s/${this.#session}/${what}`,
+      {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify({ slot, seat: this.#seat }),
+      },
+      signal,
+    );
+    const { url, token = null } = await answer.json();
+    return { url, token };
+  }
+}

@@ -1,0 +1,130 @@
+// @ts-check
+/** Publishes one stream over WHIP. Any number of publishers live side by side, each on a connection of its own. */
+
+import { Connection, preferCodec } from './connection.js';
+import { quality } from './stats.js';
+
+/** @typedef {import('./exchange.js').Credential} Credential */
+/** @typedef {import('./stats.js').Digest} Digest */
+/** @typedef {import('./connection.js').Verdict} Verdict */
+
+/**
+ * What can be published: a camera with its microphone (`Devices`), a card drawn on a canvas. It announces an exchange
+ * of its tracks with the event `tracks`.
+ * @typedef {EventTarget & { video: MediaStreamTrack | null, audio: MediaStreamTrack | null }} MediaSource
+ */
+
+/** The most that the video may take, in bits per second: 720p in good quality. */
+const MAX_BITRATE = 2_500_000;
+/** Pictures that stand still for so long are worth a word, in milliseconds. */
+const STILL = 3000;
+
+export class WhipPublisher extends Connection {
+  #source;
+  /** @type {{ video: RTCRtpSender, audio: RTCRtpSender } | null} */
+  #senders = null;
+  #follow = () => this.#replace();
+  /** Ends the wait for a first track. @type {() => void} */
+  #arrived = () => {};
+
+  /**
+   * @param {string} slot
+   * @param {(signal: AbortSignal) => Promise<Credential>} credential
+   * @param {MediaSource} source
+   */
+  constructor(slot, credential, source) {
+    super(slot, credential);
+    this.#source = source;
+    source.addEventListener('tracks', this.#follow);
+  }
+
+  /**
+   * Sends something else from now on, without renegotiation: viewers stay connected and see the new picture.
+   * @param {MediaSource} source
+   */
+  show(source) {
+    if (source === this.#source) return;
+    this.#source.removeEventListener('tracks', this.#follow);
+    this.#source = source;
+    source.addEventListener('tracks', this.#follow);
+    this.#replace();
+  }
+
+  /** @override */
+  close() {
+    this.#source.removeEventListener('tracks', this.#follow);
+    super.close();
+    this.#arrived();
+  }
+
+  /** @override */
+  async ready() {
+    while (!this.closed && !this.#source.video && !this.#source.audio) {
+      this.stand({ state: 'connecting', text: 'Waiting for your camera…' });
+      await new Promise((resolve) => {
+        this.#arrived = () => resolve(undefined);
+      });
+    }
+  }
+
+  /**
+   * @override
+   * @param {RTCPeerConnection} pc
+   */
+  prepare(pc) {
+    const { video, audio } = this.#source;
+    // WHIP wants all tracks in one stream. Both kinds are negotiated even if one is missing: it may come yet.
+    const streams = [new MediaStream()];
+    const sending = /** @type {const} */ ({ direction: 'sendonly', streams });
+    const sound = pc.addTransceiver(audio ?? 'audio', sending);
+    const picture = pc.addTransceiver(video ?? 'video', { ...sending, sendEncodings: [{ maxBitrate: MAX_BITRATE }] });
+    preferCodec(picture);
+    if (video) video.contentHint = 'motion';
+    this.#senders = { video: picture.sender, audio: sound.sender };
+  }
+
+  /** @override */
+  adopted() {
+    const sender = this.#senders?.video;
+    if (!sender) return;
+    // Between a sharp picture and a smooth one, give up a little of each. Not every browser has the choice.
+    const parameters = /** @type {RTCRtpSendParameters & { degradationPreference?: string }} */ (sender.getParameters());
+    parameters.degradationPreference = 'balanced';
+    sender.setParameters(parameters).catch(() => {});
+    this.#replace();
+  }
+
+  /**
+   * @override
+   * @param {Digest} digest
+   * @returns {Verdict}
+   */
+  judge(digest) {
+    if (!this.#source.video || this.#source.video.readyState === 'ended') {
+      return { state: 'stalled', text: 'Your camera sends no picture.' };
+    }
+    // A new connection would not help: it is the camera that stands still.
+    if (digest.pictureStillMs > STILL) return { state: 'stalled', text: 'Your camera has stopped sending pictures.' };
+    if (digest.frames === 0) return { state: 'connecting', text: 'Connected. Sending the first picture…' };
+    return { state: 'playing', text: quality(digest).text };
+  }
+
+  /** A stream key has one publisher at a time. @override */
+  get exclusive() {
+    return true;
+  }
+
+  /** @override */
+  get notYetText() {
+    return 'Livepeer is not ready for your picture yet. Trying again…';
+  }
+
+  #replace() {
+    const { video, audio } = this.#source;
+    if (video || audio) this.#arrived();
+    if (video) video.contentHint = 'motion';
+    // It fails only on a connection that has just been closed, and then it does not matter.
+    this.#senders?.video.replaceTrack(video).catch(() => {});
+    this.#senders?.audio.replaceTrack(audio).catch(() => {});
+  }
+}
