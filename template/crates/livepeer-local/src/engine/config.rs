@@ -1,0 +1,79 @@
+//! The engine's knobs, and why it may fail to start.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// Every knob of the engine. `Default` is a development machine.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// Where the one UDP socket is bound. Port 0 lets the system choose (tests).
+    pub udp: SocketAddr,
+    /// The addresses that answers name as candidates. Empty: every address of this machine's
+    /// interfaces, loopback included. Behind a NAT or in a container, name the public one here.
+    pub advertise: Vec<IpAddr>,
+    /// The most sessions, publishers and viewers together.
+    pub max_sessions: usize,
+    /// The most viewers of one stream.
+    pub max_viewers_per_stream: usize,
+    /// What a publisher is told that it may send, in bits per second (REMB).
+    pub publisher_bitrate: u64,
+    /// From the answer to the end of the DTLS handshake; then the session is dropped.
+    pub handshake_deadline: Duration,
+    /// Without an authenticated STUN check for this long, a session is over (RFC 7675 section 5.1: 30 s).
+    pub consent_deadline: Duration,
+    /// Without any authenticated packet of its publisher for this long, a stream is idle. Above the
+    /// six seconds that may pass between two consent checks (RFC 7675), for a publisher that mutes.
+    pub publisher_silence: Duration,
+    /// How long the viewers of an idle stream wait for its publisher to come back.
+    pub viewer_hold: Duration,
+    /// The shortest time between two keyframe requests to one publisher.
+    pub keyframe_interval: Duration,
+    /// The most that a joiner is sent of the past, in bytes; beyond it a keyframe is asked for.
+    pub replay_limit: usize,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        EngineConfig {
+            udp: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 7300)),
+            advertise: Vec::new(),
+            max_sessions: 4000,
+            max_viewers_per_stream: 2000,
+            publisher_bitrate: 3_000_000,
+            handshake_deadline: Duration::from_secs(10),
+            consent_deadline: Duration::from_secs(30),
+            publisher_silence: Duration::from_millis(6500),
+            viewer_hold: Duration::from_secs(60),
+            keyframe_interval: Duration::from_millis(500),
+            replay_limit: 3_000_000,
+        }
+    }
+}
+
+/// Why the engine did not start, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Another process, or another engine of this one, has the port.
+    #[error("UDP port {} is taken: stop what uses it, or choose another address for the media socket", .address.port())]
+    PortTaken {
+        /// The address that was asked for.
+        address: SocketAddr,
+    },
+    /// The socket could not be opened for another reason.
+    #[error("the UDP socket {address} cannot be opened: {source}")]
+    Socket {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// No address can be told to browsers.
+    #[error("no network address to advertise was found: name one in the configuration")]
+    NoAddress,
+    /// The DTLS certificate or configuration could not be made.
+    #[error("the DTLS certificate cannot be made: {0}")]
+    Certificate(String),
+    /// The thread of the engine could not be started.
+    #[error("the engine's thread cannot be started: {0}")]
+    Thread(std::io::Error),
+}

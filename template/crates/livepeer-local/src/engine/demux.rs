@@ -1,0 +1,237 @@
+//! Step 1: what is this datagram, and whose is it? Nothing here makes state for a stranger.
+
+use std::time::Instant;
+
+use super::core::Core;
+use super::dtls::DtlsEvent;
+use super::ice::Request;
+use super::names::StreamEvent;
+use super::outbox::Path;
+use super::ring::Inserted;
+use super::rtcp::{self, Message};
+use super::rtp::{self, Header};
+use super::session::Leg;
+use super::stream::SessionKey;
+use super::viewer::Link;
+
+impl Core {
+    /// Takes one datagram. Nothing is sent on to viewers before [`flush`](Core::flush).
+    pub(crate) fn handle_datagram(&mut self, now: Instant, path: Path, datagram: &[u8]) {
+        // RFC 7983 section 7.
+        let Some(kind) = datagram.first() else {
+            self.drops.unknown_kind += 1;
+            return;
+        };
+        if *kind < 4 {
+            return self.handle_stun(now, path, datagram);
+        }
+        let Some(key) = self.by_address.get(&path.remote).copied() else {
+            self.drops.unknown_address += 1;
+            return;
+        };
+        match kind {
+            20..64 => self.handle_dtls(now, key, datagram),
+            128..192 if rtcp::is_rtcp(datagram) => self.handle_rtcp(now, key, datagram),
+            128..192 => self.handle_rtp(now, key, datagram),
+            _ => self.drops.unknown_kind += 1,
+        }
+    }
+
+    fn handle_stun(&mut self, now: Instant, path: Path, datagram: &[u8]) {
+        let found = Request::parse(datagram).and_then(|request| {
+            let key = *self.by_ufrag.get(&request.ufrag)?;
+            Some((request, key))
+        });
+        let Some((mut request, key)) = found else {
+            self.drops.stun_unknown += 1;
+            return;
+        };
+        let Some(session) = self.sessions.get_mut(&key) else {
+            return;
+        };
+        let crypto = self.dtls.provider().crypto();
+        let pwd = &session.credentials.pwd;
+        if !request.is_authentic(pwd, crypto) {
+            self.drops.stun_integrity += 1;
+            return;
+        }
+        let Some(response) = request.response(path.remote, pwd, crypto) else {
+            return;
+        };
+        self.out.push(path, &response);
+        if request.is_role_conflict() {
+            return;
+        }
+        let forgotten = session.validate(now, path, request.uses_candidate());
+        if let Some(forgotten) = forgotten
+            && self.by_address.get(&forgotten) == Some(&key)
+        {
+            self.by_address.remove(&forgotten);
+        }
+        self.by_address.insert(path.remote, key);
+    }
+
+    fn handle_dtls(&mut self, now: Instant, key: SessionKey, datagram: &[u8]) {
+        let Some(session) = self.sessions.get_mut(&key) else {
+            return;
+        };
+        let was_connected = session.is_connected();
+        match session.handle_dtls(now, datagram, &self.dtls, &mut self.out) {
+            Ok(None) if !was_connected && session.is_connected() => self.connected(now, key),
+            Ok(Some(DtlsEvent::Closed)) => self.remove(now, key),
+            Ok(_) => {}
+            Err(error) => {
+                self.drops.dtls += 1;
+                tracing::debug!(session = ?session.id, %error, "DTLS failed");
+                self.remove(now, key);
+            }
+        }
+    }
+
+    /// The handshake of a session is done.
+    fn connected(&mut self, now: Instant, key: SessionKey) {
+        let Some(session) = self.sessions.get(&key) else {
+            return;
+        };
+        tracing::debug!(session = ?session.id, stream = %session.stream, "connected");
+        let name = session.stream.clone();
+        let Some(stream) = self.streams.get_mut(&name) else {
+            return;
+        };
+        if matches!(session.leg, Leg::Viewer(_)) {
+            let connected = stream.viewers.iter().filter(|viewer| {
+                let session = self.sessions.get(viewer);
+                session.is_some_and(|session| session.is_connected())
+            });
+            let video = stream.tracks[1].as_ref();
+            let ready = video.is_none_or(|v| v.joinable_from(self.config.replay_limit).is_some());
+            match (ready, connected.count()) {
+                (true, _) => {}
+                (false, 1) => stream.want_keyframe_at_once(),
+                (false, _) => stream.want_keyframe(),
+            }
+        }
+        stream.dirty = true;
+        self.dirty.push(name);
+        self.next_upkeep = Some(now);
+    }
+
+    fn handle_rtp(&mut self, now: Instant, key: SessionKey, datagram: &[u8]) {
+        let Some(session) = self.sessions.get_mut(&key) else {
+            return;
+        };
+        let name = session.stream.clone();
+        let Some((srtp, _, Leg::Publisher(receivers))) = session.media() else {
+            self.drops.early += 1;
+            return;
+        };
+        // Before decryption: `rtc-srtp` keeps state for every SSRC that it is shown.
+        let expected = rtp::clear_fields(datagram).and_then(|(_, payload_type, ssrc)| {
+            receivers.iter_mut().position(|receiver| {
+                let receiver = receiver.as_mut();
+                receiver.is_some_and(|receiver| receiver.expects(payload_type, ssrc))
+            })
+        });
+        let Some(slot) = expected else {
+            self.drops.unexpected_rtp += 1;
+            return;
+        };
+        let plain = srtp.open_rtp(datagram).ok();
+        let Some((plain, header)) =
+            plain.and_then(|plain| Header::parse(&plain).map(|header| (plain, header)))
+        else {
+            self.drops.srtp += 1;
+            return;
+        };
+        let Some(receiver) = &mut receivers[slot] else {
+            return;
+        };
+        let Some(stream) = self.streams.get_mut(&name) else {
+            return;
+        };
+        let Some(track) = &mut stream.tracks[slot] else {
+            return;
+        };
+        let payload = &plain[header.payload.clone()];
+        let inserted = receiver.receive(now, &header, payload, track);
+        session.heard = now;
+        if inserted == Inserted::Useless {
+            return;
+        }
+        stream.counters.packets_in += 1;
+        stream.counters.bytes_in += plain.len() as u64;
+        if !stream.dirty {
+            stream.dirty = true;
+            self.dirty.push(name.clone());
+        }
+        if !stream.live {
+            stream.live = true;
+            stream.idle_since = None;
+            tracing::info!(stream = %name, "stream is live");
+            self.event(StreamEvent::Started { stream: name });
+        }
+    }
+
+    fn handle_rtcp(&mut self, now: Instant, key: SessionKey, datagram: &[u8]) {
+        let Some(session) = self.sessions.get_mut(&key) else {
+            return;
+        };
+        if !session.is_connected() {
+            self.drops.early += 1;
+            return;
+        }
+        let opened =
+            rtcp::sender_ssrc(datagram).and_then(|sender| session.open_rtcp(sender, datagram));
+        let Some(compound) = opened else {
+            self.drops.srtp += 1;
+            return;
+        };
+        session.heard = now;
+        let Some(stream) = self.streams.get_mut(&session.stream) else {
+            return;
+        };
+        for message in rtcp::parse(&compound) {
+            let Some((srtp, path, leg)) = session.media() else {
+                return;
+            };
+            match (message, leg) {
+                (Message::SenderReport { ssrc, ntp, rtp }, Leg::Publisher(receivers)) => {
+                    for (receiver, track) in receivers.iter_mut().zip(&mut stream.tracks) {
+                        if let (Some(receiver), Some(track)) = (receiver, track)
+                            && receiver.ssrc() == Some(ssrc)
+                        {
+                            receiver.note_report(now, ntp, rtp, track);
+                        }
+                    }
+                }
+                (Message::Nack { ssrc, sequences }, Leg::Viewer(viewer)) => {
+                    let mut link = Link {
+                        srtp,
+                        path,
+                        out: &mut self.out,
+                        counters: &mut stream.counters,
+                    };
+                    for (sender, track) in viewer.tracks.iter_mut().zip(&stream.tracks) {
+                        if let (Some(sender), Some(track)) = (sender, track)
+                            && sender.ssrc() == ssrc
+                        {
+                            sender.resend(now, &sequences, track, &mut link);
+                        }
+                    }
+                }
+                (Message::KeyframeRequest { ssrc }, Leg::Viewer(viewer)) => {
+                    let [_, video] = &viewer.tracks;
+                    if video.as_ref().is_some_and(|video| video.ssrc() == ssrc) {
+                        stream.counters.plis_in += 1;
+                        stream.want_keyframe();
+                        if !stream.dirty {
+                            stream.dirty = true;
+                            self.dirty.push(session.stream.clone());
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}

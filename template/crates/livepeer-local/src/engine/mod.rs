@@ -1,0 +1,42 @@
+//! The WebRTC engine: a forwarding unit on one UDP socket, composed from the sans-I/O parts of the
+//! `webrtc` family, without its PeerConnection. It never decodes.
+//!
+//! In reading order: the words and knobs (`names`, `config`, `stats`), the handle and the socket
+//! loop that it talks to, and the core, which has neither socket nor clock. Below the core, the way of
+//! a packet: `demux`, `ice`, `hello` and `dtls`, `srtp`, `publisher`, `track`, `ring`, `viewer`, `outbox`;
+//! and of an offer: `sdp`, `negotiate`, `session`, `stream`.
+
+mod config;
+mod handle;
+mod names;
+mod stats;
+
+mod core;
+mod demux;
+mod socket_loop;
+mod upkeep;
+
+mod negotiate;
+mod sdp;
+mod session;
+mod stream;
+
+mod dtls;
+mod hello;
+mod ice;
+mod outbox;
+mod srtp;
+
+mod keyframe;
+mod publisher;
+mod ring;
+mod rtcp;
+mod rtp;
+mod track;
+mod viewer;
+
+pub use config::{EngineConfig, StartError};
+pub use handle::Engine;
+pub use names::{Answer, NotASessionId, OfferError, SessionId, StreamEvent, StreamName};
+pub use sdp::MAX_OFFER_BYTES;
+pub use stats::{Counters, Drops, Stats, StreamStats};

@@ -1,0 +1,133 @@
+//! What the core wants sent: datagrams side by side in one buffer, so that a run of equal ones to
+//! one peer can leave in a single system call.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
+
+/// Where a datagram goes, and from which of our addresses, so that it leaves by the address that
+/// the peer knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Path {
+    pub(crate) remote: SocketAddr,
+    /// `None` where the system does not tell which address a datagram came to.
+    pub(crate) local: Option<IpAddr>,
+}
+
+/// One datagram: a range of [`Outbox::bytes`].
+#[derive(Clone, Debug)]
+pub(crate) struct Datagram {
+    pub(crate) path: Path,
+    pub(crate) range: Range<usize>,
+}
+
+/// A queue of datagrams, emptied by the socket loop after each call of the core.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    bytes: Vec<u8>,
+    datagrams: Vec<Datagram>,
+}
+
+impl Outbox {
+    /// Queues one datagram. Those that follow each other here are contiguous in memory.
+    pub(crate) fn push(&mut self, path: Path, datagram: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(datagram);
+        self.datagrams.push(Datagram {
+            path,
+            range: start..self.bytes.len(),
+        });
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.datagrams.clear();
+    }
+
+    /// The queued datagrams in order, joined into runs for UDP segmentation offload: same path, all
+    /// of one size but the last, which may be smaller; at most `max_segments` and 60 KB.
+    pub(crate) fn runs(&self, max_segments: usize) -> impl Iterator<Item = Run<'_>> {
+        const MAX_RUN_BYTES: usize = 60_000;
+        let mut rest = self.datagrams.as_slice();
+        std::iter::from_fn(move || {
+            let first = rest.first()?;
+            let size = first.range.len();
+            let mut count = 1;
+            while count < max_segments.max(1) {
+                let Some(next) = rest.get(count) else { break };
+                let last_is_full = rest[count - 1].range.len() == size;
+                let fits = next.range.end - first.range.start <= MAX_RUN_BYTES;
+                if next.path != first.path || !last_is_full || next.range.len() > size || !fits {
+                    break;
+                }
+                count += 1;
+            }
+            let run = Run {
+                path: first.path,
+                contents: &self.bytes[first.range.start..rest[count - 1].range.end],
+                segment: size,
+                datagrams: count,
+            };
+            rest = &rest[count..];
+            Some(run)
+        })
+    }
+}
+
+/// Datagrams that may be sent together.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Run<'a> {
+    pub(crate) path: Path,
+    pub(crate) contents: &'a [u8],
+    /// The size of each but the last.
+    pub(crate) segment: usize,
+    pub(crate) datagrams: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(port: u16) -> Path {
+        Path {
+            remote: SocketAddr::from(([127, 0, 0, 1], port)),
+            local: None,
+        }
+    }
+
+    fn shape(outbox: &Outbox, max_segments: usize) -> Vec<(u16, usize, usize)> {
+        let runs = outbox.runs(max_segments);
+        runs.map(|run| (run.path.remote.port(), run.datagrams, run.contents.len()))
+            .collect()
+    }
+
+    #[test]
+    fn equal_datagrams_to_one_peer_leave_together_and_a_smaller_one_closes_the_run() {
+        let mut outbox = Outbox::default();
+        for (port, size) in [(1, 100), (1, 100), (1, 40), (1, 100), (2, 100), (2, 120)] {
+            outbox.push(path(port), &vec![0; size]);
+        }
+        assert_eq!(
+            shape(&outbox, 64),
+            [(1, 3, 240), (1, 1, 100), (2, 1, 100), (2, 1, 120)]
+        );
+    }
+
+    #[test]
+    fn a_run_has_no_more_segments_than_the_system_takes() {
+        let mut outbox = Outbox::default();
+        for _ in 0..5 {
+            outbox.push(path(1), &[0; 10]);
+        }
+        assert_eq!(shape(&outbox, 2), [(1, 2, 20), (1, 2, 20), (1, 1, 10)]);
+        assert_eq!(shape(&outbox, 1).len(), 5);
+    }
+
+    #[test]
+    fn a_run_stays_below_the_largest_datagram() {
+        let mut outbox = Outbox::default();
+        for _ in 0..60 {
+            outbox.push(path(1), &[0; 1200]);
+        }
+        assert!(outbox.runs(64).all(|run| run.contents.len() <= 60_000));
+    }
+}

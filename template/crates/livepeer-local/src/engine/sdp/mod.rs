@@ -1,0 +1,16 @@
+//! The part of SDP (RFC 8866, as JSEP RFC 9429 uses it) that WHIP and WHEP need: reading an offer,
+//! choosing codecs, writing the answer.
+//!
+//! Our own reader, because the offer is the one input that a stranger may send: it keeps only what
+//! is used, ignores what it does not know, and has a limit for everything that could grow.
+
+mod answer;
+mod codec;
+mod offer;
+
+pub(crate) use answer::{AnswerLine, Outgoing, Transport, write_answer};
+pub(crate) use codec::Codec;
+pub(crate) use offer::{Kind, Media, Offer, Payload, Setup};
+
+/// The largest offer that is read at all. Browsers' offers are 2 to 8 KB.
+pub const MAX_OFFER_BYTES: usize = 128 * 1024;

@@ -1,0 +1,209 @@
+//! One WHIP or WHEP session: its transport (ICE, DTLS, SRTP) and its leg.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::dtls::{Dtls, DtlsError, DtlsEvent, DtlsServer};
+use super::ice::Credentials;
+use super::names::{SessionId, StreamName};
+use super::outbox::{Outbox, Path};
+use super::publisher::Receiver;
+use super::rtcp::Compound;
+use super::srtp::Srtp;
+use super::viewer::Sender;
+
+/// Addresses that a session may have proven at a time; the oldest makes room.
+const MAX_VALIDATED: usize = 8;
+/// RTCP senders of one peer: one for each of its SSRCs, and some to spare.
+const MAX_RTCP_SSRCS: usize = 8;
+/// Packets of unknown RTCP senders that are tried before no new one is taken.
+const MAX_RTCP_STRANGERS: u32 = 64;
+
+/// Everything that is kept of a session; dropped when it ends.
+pub(crate) struct Session {
+    pub(crate) id: SessionId,
+    pub(crate) stream: StreamName,
+    pub(crate) credentials: Credentials,
+    pub(crate) created: Instant,
+    /// The last authenticated Binding request (RFC 7675).
+    pub(crate) consent: Instant,
+    /// The last packet of any kind that the peer has proven to be its own.
+    pub(crate) heard: Instant,
+    pub(crate) leg: Leg,
+    /// Next sender or receiver report.
+    pub(crate) next_report: Instant,
+    /// The SSRC of our own RTCP; for a viewer that of its first track.
+    pub(crate) our_ssrc: u32,
+    pub(crate) reduced_size: bool,
+    fingerprints: Vec<[u8; 32]>,
+    /// Where we send: the path that the peer chose (USE-CANDIDATE), or its first.
+    path: Option<Path>,
+    validated: Vec<SocketAddr>,
+    dtls: Dtls,
+    srtp: Option<Box<Srtp>>,
+    rtcp_ssrcs: Vec<u32>,
+    rtcp_strangers: u32,
+}
+
+/// Audio, then video.
+pub(crate) type Tracks<T> = [Option<T>; 2];
+
+/// What the session is for.
+pub(crate) enum Leg {
+    Publisher(Tracks<Receiver>),
+    Viewer(Viewer),
+}
+
+/// A viewer's leg.
+pub(crate) struct Viewer {
+    pub(crate) tracks: Tracks<Sender>,
+    pub(crate) cname: String,
+}
+
+/// What a new session starts with.
+pub(crate) struct NewSession {
+    pub(crate) stream: StreamName,
+    pub(crate) leg: Leg,
+    pub(crate) our_ssrc: u32,
+    pub(crate) reduced_size: bool,
+    pub(crate) fingerprints: Vec<[u8; 32]>,
+}
+
+impl Session {
+    pub(crate) fn new(now: Instant, new: NewSession) -> Self {
+        Session {
+            id: SessionId::random(),
+            stream: new.stream,
+            credentials: Credentials::random(),
+            created: now,
+            consent: now,
+            heard: now,
+            leg: new.leg,
+            next_report: now,
+            our_ssrc: new.our_ssrc,
+            reduced_size: new.reduced_size,
+            fingerprints: new.fingerprints,
+            path: None,
+            validated: Vec::new(),
+            dtls: Dtls::new(),
+            srtp: None,
+            rtcp_ssrcs: Vec::new(),
+            rtcp_strangers: 0,
+        }
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        self.srtp.is_some()
+    }
+
+    /// Notes an authenticated Binding request. Returns the address that had to make room.
+    pub(crate) fn validate(
+        &mut self,
+        now: Instant,
+        path: Path,
+        chosen: bool,
+    ) -> Option<SocketAddr> {
+        self.consent = now;
+        self.heard = now;
+        if chosen || self.path.is_none() {
+            self.path = Some(path);
+        }
+        if let Some(at) = self
+            .validated
+            .iter()
+            .position(|known| *known == path.remote)
+        {
+            // The newest is last.
+            self.validated.remove(at);
+        }
+        self.validated.push(path.remote);
+        (self.validated.len() > MAX_VALIDATED).then(|| self.validated.remove(0))
+    }
+
+    pub(crate) fn validated(&self) -> &[SocketAddr] {
+        &self.validated
+    }
+
+    /// Takes a DTLS datagram from a validated address.
+    pub(crate) fn handle_dtls(
+        &mut self,
+        now: Instant,
+        datagram: &[u8],
+        server: &DtlsServer,
+        out: &mut Outbox,
+    ) -> Result<Option<DtlsEvent>, DtlsError> {
+        let outcome = self.dtls.handle(now, datagram, server, &self.fingerprints);
+        self.flush_dtls(out);
+        let event = outcome?;
+        match event {
+            Some(DtlsEvent::Connected(srtp)) => {
+                self.heard = now;
+                self.srtp = Some(srtp);
+                Ok(None)
+            }
+            other => Ok(other),
+        }
+    }
+
+    /// Repeats what the handshake got no answer to.
+    pub(crate) fn handle_dtls_timeout(
+        &mut self,
+        now: Instant,
+        out: &mut Outbox,
+    ) -> Result<(), DtlsError> {
+        if self.dtls.poll_timeout().is_none_or(|due| due > now) {
+            return Ok(());
+        }
+        let outcome = self.dtls.handle_timeout(now);
+        self.flush_dtls(out);
+        outcome
+    }
+
+    /// Says goodbye to the peer, if it ever said hello.
+    pub(crate) fn close(&mut self, now: Instant, out: &mut Outbox) {
+        self.dtls.close(now);
+        self.flush_dtls(out);
+    }
+
+    fn flush_dtls(&mut self, out: &mut Outbox) {
+        while let Some(datagram) = self.dtls.poll_transmit() {
+            if let Some(path) = self.path {
+                out.push(path, &datagram);
+            }
+        }
+    }
+
+    /// The keys and the path, once both are there, and the leg that uses them.
+    pub(crate) fn media(&mut self) -> Option<(&mut Srtp, Path, &mut Leg)> {
+        Some((self.srtp.as_deref_mut()?, self.path?, &mut self.leg))
+    }
+
+    /// Authenticates and decrypts RTCP. Bounded in the number of senders, since each costs memory.
+    pub(crate) fn open_rtcp(&mut self, sender: u32, datagram: &[u8]) -> Option<Vec<u8>> {
+        let srtp = self.srtp.as_deref_mut()?;
+        let known = self.rtcp_ssrcs.contains(&sender);
+        if !known {
+            if self.rtcp_strangers >= MAX_RTCP_STRANGERS || self.rtcp_ssrcs.len() >= MAX_RTCP_SSRCS
+            {
+                return None;
+            }
+            self.rtcp_strangers += 1;
+        }
+        let plain = srtp.open_rtcp(datagram).ok()?;
+        if !known {
+            self.rtcp_ssrcs.push(sender);
+        }
+        Some(plain.to_vec())
+    }
+
+    pub(crate) fn send_rtcp(&mut self, compound: Compound, out: &mut Outbox) {
+        let (Some(srtp), Some(path), Some(plain)) =
+            (self.srtp.as_deref_mut(), self.path, compound.write())
+        else {
+            return;
+        };
+        if let Ok(sealed) = srtp.seal_rtcp(&plain) {
+            out.push(path, &sealed);
+        }
+    }
+}

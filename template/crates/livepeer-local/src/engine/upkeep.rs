@@ -1,0 +1,247 @@
+//! Steps 3 and 4: what came in goes on to the viewers, and what time demands is done.
+
+use std::time::{Duration, Instant};
+
+use super::core::Core;
+use super::names::StreamName;
+use super::rtcp::Compound;
+use super::session::{Leg, Session};
+use super::stream::{SessionKey, Stream};
+use super::viewer::Link;
+
+/// Deadlines, repeats and reports are looked at this often; each viewer's reports fall into one of ten
+/// such slots of a second.
+const UPKEEP: Duration = Duration::from_millis(100);
+/// While a joiner is shown the past, it gets the next part this often.
+const PACE: Duration = Duration::from_millis(3);
+/// Sender and receiver reports.
+const REPORT: Duration = Duration::from_secs(1);
+
+impl Core {
+    /// When [`handle_timeout`](Core::handle_timeout) is due; `None` while there are no sessions.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let timers = [self.next_upkeep, self.next_nack, self.next_pace];
+        timers.into_iter().flatten().min()
+    }
+
+    /// Does what is due.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        let due = |timer: Option<Instant>| timer.is_some_and(|at| at <= now);
+        if due(self.next_nack) || due(self.next_pace) {
+            self.mark_all_dirty();
+        }
+        if due(self.next_upkeep) {
+            self.next_upkeep = Some(now + UPKEEP);
+            self.upkeep(now);
+            if self.sessions.is_empty() {
+                self.next_upkeep = None;
+            }
+        }
+        self.flush(now);
+    }
+
+    fn mark_all_dirty(&mut self) {
+        self.next_nack = None;
+        self.next_pace = None;
+        for (name, stream) in &mut self.streams {
+            if !stream.dirty {
+                stream.dirty = true;
+                self.dirty.push(name.clone());
+            }
+        }
+    }
+
+    /// Sends on what has come in since the last call: once for each batch of datagrams, so that a
+    /// viewer's packets leave side by side.
+    pub(crate) fn flush(&mut self, now: Instant) {
+        for name in std::mem::take(&mut self.dirty) {
+            self.flush_stream(now, &name);
+        }
+    }
+
+    fn flush_stream(&mut self, now: Instant, name: &StreamName) {
+        let Some(stream) = self.streams.get_mut(name) else {
+            return;
+        };
+        stream.dirty = false;
+        let late = stream
+            .tracks
+            .each_mut()
+            .map(|track| track.as_mut().map(|t| t.take_late()).unwrap_or_default());
+        let Stream {
+            viewers,
+            tracks,
+            counters,
+            ..
+        } = stream;
+        let (mut waiting, mut replaying) = (false, false);
+        for key in viewers {
+            let Some((srtp, path, Leg::Viewer(viewer))) =
+                self.sessions.get_mut(key).and_then(Session::media)
+            else {
+                continue;
+            };
+            let mut link = Link {
+                srtp,
+                path,
+                out: &mut self.out,
+                counters,
+            };
+            for (slot, sender) in viewer.tracks.iter_mut().enumerate() {
+                if let (Some(sender), Some(track)) = (sender, &tracks[slot]) {
+                    let limit = self.config.replay_limit;
+                    sender.forward(now, track, &late[slot], limit, &mut link);
+                    waiting |= slot == 1 && sender.is_waiting();
+                    replaying |= sender.is_replaying();
+                }
+            }
+        }
+        if waiting {
+            stream.want_keyframe();
+        }
+        if replaying {
+            let at = now + PACE;
+            self.next_pace = Some(self.next_pace.map_or(at, |next| next.min(at)));
+        }
+        self.feed_back(now, name);
+    }
+
+    /// What the publisher is told at once: missing packets, and that a keyframe is needed.
+    fn feed_back(&mut self, now: Instant, name: &StreamName) {
+        let Some(stream) = self.streams.get_mut(name) else {
+            return;
+        };
+        let publisher = stream.publisher.and_then(|key| self.sessions.get_mut(&key));
+        let Some(session) = publisher else {
+            return;
+        };
+        let (ours, reduced) = (session.our_ssrc, session.reduced_size);
+        let mut nacks = Vec::new();
+        if let Leg::Publisher(receivers) = &mut session.leg {
+            for (receiver, track) in receivers.iter_mut().zip(&mut stream.tracks) {
+                let (Some(receiver), Some(track)) = (receiver, track) else {
+                    continue;
+                };
+                let missing = receiver.due_nacks(now, track);
+                if let (false, Some(ssrc)) = (missing.is_empty(), receiver.ssrc()) {
+                    stream.counters.nacks_out += missing.len() as u64;
+                    nacks.push(Compound::feedback(ours, reduced).nack(ours, ssrc, &missing));
+                }
+                if let Some(at) = receiver.poll_timeout() {
+                    self.next_nack = Some(self.next_nack.map_or(at, |next| next.min(at)));
+                }
+            }
+        }
+        for nack in nacks {
+            session.send_rtcp(nack, &mut self.out);
+        }
+        stream.ask_keyframe(now, &self.config, session, &mut self.out);
+    }
+
+    fn upkeep(&mut self, now: Instant) {
+        let mut over = Vec::new();
+        for (key, session) in &mut self.sessions {
+            if let Some(why) = self.config.end_of(now, session) {
+                tracing::debug!(session = ?session.id, stream = %session.stream, why, "session over");
+                over.push(*key);
+            } else if session.handle_dtls_timeout(now, &mut self.out).is_err() {
+                over.push(*key);
+            }
+        }
+        let mut silent = Vec::new();
+        for (name, stream) in &mut self.streams {
+            let publisher = stream.publisher.and_then(|key| self.sessions.get(&key));
+            let quiet = publisher.is_some_and(|publisher| {
+                now.saturating_duration_since(publisher.heard) >= self.config.publisher_silence
+            });
+            if stream.live && quiet {
+                silent.push(name.clone());
+            }
+            if let Some(since) = stream.idle_since
+                && now.saturating_duration_since(since) >= self.config.viewer_hold
+            {
+                over.extend(&stream.viewers);
+                stream.idle_since = None;
+            }
+            // A keyframe that was wanted too soon after the last may be due now.
+            if !stream.dirty {
+                stream.dirty = true;
+                self.dirty.push(name.clone());
+            }
+        }
+        for name in silent {
+            self.go_idle(now, &name);
+        }
+        for key in over {
+            self.remove(now, key);
+        }
+        self.report(now);
+    }
+
+    fn report(&mut self, now: Instant) {
+        let bitrate = self.config.publisher_bitrate;
+        for (key, session) in &mut self.sessions {
+            if session.next_report > now || !session.is_connected() {
+                continue;
+            }
+            session.next_report = next_report(now, *key, session);
+            let Some(stream) = self.streams.get(&session.stream) else {
+                continue;
+            };
+            let ours = session.our_ssrc;
+            let mut compounds = Vec::new();
+            match &mut session.leg {
+                Leg::Publisher(receivers) => {
+                    let receivers = receivers.iter_mut().flatten();
+                    let blocks: Vec<_> =
+                        receivers.filter_map(|r| r.reception_report(now)).collect();
+                    let ssrcs = blocks.iter().map(|block| block.ssrc).collect();
+                    compounds.push(
+                        Compound::default()
+                            .receiver_report(ours, blocks)
+                            .remb(ours, bitrate, ssrcs),
+                    );
+                }
+                Leg::Viewer(viewer) => {
+                    for (sender, track) in viewer.tracks.iter().zip(&stream.tracks) {
+                        if let (Some(sender), Some(track)) = (sender, track)
+                            && !sender.is_waiting()
+                            && let Some(clock) = track.report(now)
+                        {
+                            compounds.push(
+                                Compound::default()
+                                    .sender_report(sender.ssrc(), clock, sender.sent())
+                                    .cname(sender.ssrc(), &viewer.cname),
+                            );
+                        }
+                    }
+                }
+            }
+            for compound in compounds {
+                session.send_rtcp(compound, &mut self.out);
+            }
+        }
+    }
+}
+
+/// The first reports go at once; later ones once a second, each session in its own slot.
+fn next_report(now: Instant, key: SessionKey, session: &Session) -> Instant {
+    let first = session.next_report == session.created;
+    let slot = UPKEEP * (key % 10) as u32;
+    match first {
+        true => now + REPORT / 2 + slot / 2,
+        false => now + REPORT - UPKEEP / 2,
+    }
+}
+
+impl super::config::EngineConfig {
+    /// Why a session is over, if it is.
+    fn end_of(&self, now: Instant, session: &Session) -> Option<&'static str> {
+        if !session.is_connected() {
+            let age = now.saturating_duration_since(session.created);
+            return (age >= self.handshake_deadline).then_some("never connected");
+        }
+        let silence = now.saturating_duration_since(session.consent);
+        (silence >= self.consent_deadline).then_some("no consent (RFC 7675)")
+    }
+}
