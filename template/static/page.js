@@ -7,6 +7,7 @@
 import { Buttons } from './buttons.js';
 import { Credentials } from './credentials.js';
 import { Devices } from './devices.js';
+import { Level } from './level.js';
 import { Panel } from './panel.js';
 import { ActionRefused, SessionSocket } from './session.js';
 import { Stage } from './stage.js';
@@ -51,6 +52,7 @@ export class Page {
   /** @param {{ session: string, seat: string, live: string }} boot */
   constructor({ session, seat, live }) {
     this.#credentials = new Credentials(session, seat);
+    new Level(find(document, '#level'), this.devices);
     this.socket = new SessionSocket(live, {
       onView: (view, serverNow) => {
         this.#ahead = serverNow - Date.now();

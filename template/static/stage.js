@@ -25,7 +25,11 @@ export class Stage {
     this.#element = element;
     this.#devices = devices;
     devices.addEventListener('change', () => this.#drawPreview());
-    devices.addEventListener('tracks', () => this.#drawPreview());
+    devices.addEventListener('tracks', () => {
+      this.#drawPreview();
+      // Somebody on camera came to talk, and the browser lets them hear without a tap.
+      if (devices.video || devices.audio) for (const tile of this.tiles.values()) void tile.hear();
+    });
   }
 
   /**
@@ -67,7 +71,6 @@ export class Stage {
       return tile;
     }
     tile.onretry = () => player.hurry();
-    // Somebody on camera came to talk, and the browser lets them hear at once.
     player.onstream = () => void tile.show(player.stream, this.#devices.state === 'ready');
     player.onchange = () => tile.stand(player.standing);
     player.onstream();

@@ -134,7 +134,9 @@ export function quality(digest) {
   if (digest.loss > 0.08 || roundTrip > 500) {
     return { level: 'poor', text: 'Weak connection: viewers may see pauses' };
   }
-  if (digest.limited === 'bandwidth' || digest.loss > 0.02 || roundTrip > 200) {
+  // In its first seconds every sender feels its way up; it matters only where the picture has been made smaller.
+  const small = digest.limited === 'bandwidth' && digest.height > 0 && digest.height < 480;
+  if (small || digest.loss > 0.02 || roundTrip > 200) {
     return { level: 'fair', text: 'Fair connection: the picture adapts to it' };
   }
   return { level: 'good', text: 'Good connection' };

@@ -32,8 +32,8 @@ export class Tile {
   onretry = () => {};
   /** Called when the person wants to hear; the stage then opens every tile's sound. @type {() => void} */
   onsound = () => {};
-  /** Whether sound was tried and the browser wants a tap first. */
-  #needsTap = false;
+  /** Whether there has been sound; before, the button for it is a big one. */
+  #heard = false;
   #self;
 
   /**
@@ -53,7 +53,6 @@ export class Tile {
     this.#on('sound', () => this.#sound());
     this.#on('tap-for-sound', () => this.onsound());
     this.#on('fullscreen', () => void this.#fullscreen());
-    this.#control('sound').hidden = self;
     this.#control('fullscreen').hidden = self || !document.fullscreenEnabled;
     this.video.addEventListener('volumechange', () => this.#drawSound());
     this.video.addEventListener('playing', () => this.#drawSound());
@@ -88,21 +87,21 @@ export class Tile {
     this.video.srcObject = stream;
     if (!stream) return;
     if (withSound) this.video.muted = false;
-    try {
-      await this.video.play();
-    } catch {
-      // Sound without a tap is refused; a silent picture hardly ever is. A newer stream ends this one's `play()` too.
-      this.video.muted = true;
-      await this.video.play().catch(() => {});
-    }
-    this.#drawSound();
+    await this.#play();
+  }
+
+  /** Tries whether the browser gives sound without a tap by now, as it does to those who are on camera. */
+  async hear() {
+    if (this.#self || this.#heard || !this.video.srcObject) return;
+    this.video.muted = false;
+    await this.#play();
   }
 
   /** Turns the sound on; called within a tap. */
   unmute() {
     if (this.#self) return;
     this.video.muted = false;
-    this.#needsTap = false;
+    this.#heard = true;
     this.video.play().catch(() => {});
     this.#drawSound();
   }
@@ -113,6 +112,18 @@ export class Tile {
     this.element.remove();
   }
 
+  async #play() {
+    try {
+      await this.video.play();
+      if (!this.video.muted) this.#heard = true;
+    } catch {
+      // Sound without a tap is refused; a silent picture hardly ever is. A newer stream ends this one's `play()` too.
+      this.video.muted = true;
+      await this.video.play().catch(() => {});
+    }
+    this.#drawSound();
+  }
+
   #sound() {
     if (this.video.muted) this.onsound();
     else this.video.muted = true;
@@ -120,15 +131,11 @@ export class Tile {
 
   #drawSound() {
     const { muted } = this.video;
-    // The big button is for those who have not had sound yet; afterwards the small one does.
-    if (!muted) this.#needsTap = false;
-    else if (!this.element.dataset.heard) this.#needsTap = true;
-    if (!muted) this.element.dataset.heard = 'yes';
-    this.#control('tap-for-sound').hidden = this.#self || !this.#needsTap;
+    this.#control('tap-for-sound').hidden = this.#self || this.#heard;
     const toggle = this.#control('sound');
     toggle.setAttribute('aria-pressed', String(!muted));
     toggle.setAttribute('aria-label', muted ? 'Turn the sound on' : 'Turn the sound off');
-    toggle.hidden = this.#self || this.#needsTap;
+    toggle.hidden = this.#self || !this.#heard;
   }
 
   async #fullscreen() {
