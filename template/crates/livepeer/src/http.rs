@@ -17,7 +17,11 @@ const CONNECT: Duration = Duration::from_secs(5);
 ///
 /// It follows no redirect: the API has none, and for WHIP and WHEP it matters what is sent along to whom, so that is
 /// done by hand.
-pub(crate) fn client(server: &Url, timeout: Duration) -> Result<reqwest::Client, Error> {
+///
+/// # Errors
+///
+/// [`Error::Config`] if this machine has no CA certificates to verify an `https` server by.
+pub fn client(server: &Url, timeout: Duration) -> Result<reqwest::Client, Error> {
     let mut builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls(server)?)
         .redirect(reqwest::redirect::Policy::none())

@@ -20,6 +20,8 @@
 mod error;
 mod http;
 mod link;
+#[cfg(feature = "media")]
+pub mod media;
 mod retry;
 pub mod secret;
 pub mod studio;
@@ -27,5 +29,6 @@ pub mod token;
 pub mod webhook;
 
 pub use error::Error;
+pub use http::client as http_client;
 pub use retry::RetryPolicy;
 pub use secret::{ApiKey, PlaybackToken, PrivateKey, SecretUrl, SharedSecret, StreamKey};

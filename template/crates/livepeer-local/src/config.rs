@@ -1,0 +1,97 @@
+//! What a [`Local`](crate::Local) is started with, and why it may refuse to start.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use livepeer::ApiKey;
+use url::Url;
+
+use crate::engine;
+
+/// Every knob of the local Livepeer. `Default` is a machine for development.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where browsers reach the router, e.g. `http://localhost:3000/livepeer`: the addresses to publish to and to play
+    /// from are made of it.
+    pub base_url: Url,
+    /// The file that streams, signing keys and webhooks are kept in. Made if it is not there, readable by its owner only.
+    pub data: PathBuf,
+    /// The key that callers of the API must send. `None`: the one in the file, made at random when the file is made.
+    pub api_key: Option<ApiKey>,
+    /// Where the engine's one UDP socket is bound. Port 0 lets the system choose (tests).
+    pub udp: SocketAddr,
+    /// The addresses at which browsers reach that socket. Empty: all addresses of this machine's network cards.
+    pub advertise: Vec<IpAddr>,
+    /// The most streams that are kept.
+    pub max_streams: usize,
+    /// How long a webhook that failed waits for its second attempt; every further wait is twice the last, up to an hour.
+    pub webhook_retry: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            base_url: default_base_url(),
+            data: PathBuf::from("data/livepeer-local.json"),
+            api_key: None,
+            udp: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 7300)),
+            advertise: Vec::new(),
+            max_streams: 10_000,
+            webhook_retry: Duration::from_secs(5),
+        }
+    }
+}
+
+/// The port of Livepeer-in-a-Box, which this takes the place of.
+#[allow(clippy::expect_used)] // A constant; the test below parses it.
+fn default_base_url() -> Url {
+    Url::parse("http://localhost:8888").expect("a constant address")
+}
+
+/// Why the local Livepeer did not start, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The media engine did not start.
+    #[error(transparent)]
+    Engine(#[from] engine::StartError),
+    /// Another process uses the file.
+    #[error("{} is in use by another local Livepeer: stop that one, or give this one a folder of its own", .path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file holds something else. It is left as it is.
+    #[error("{} cannot be understood ({why}): move it away to start empty, or put back a good copy", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The file cannot be opened or written.
+    #[error("{} cannot be used: {source}", .path.display())]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// `base_url` cannot carry a path.
+    #[error("{0} is not an address that browsers can be sent to: use http(s)://host[:port][/path]")]
+    BaseUrl(Url),
+    /// The client that delivers webhooks could not be made.
+    #[error("webhooks cannot be delivered: {0}")]
+    Webhooks(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_where_livepeer_in_a_box_was() {
+        assert_eq!(Config::default().base_url.as_str(), "http://localhost:8888/");
+    }
+}

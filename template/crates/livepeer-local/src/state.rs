@@ -1,0 +1,205 @@
+//! What every handler shares, and the task that follows the engine.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+
+use livepeer::ApiKey;
+use livepeer::webhook::Event;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::broadcast::Receiver;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::deliveries::Deliveries;
+use crate::engine::{Engine, StreamEvent, StreamName};
+use crate::error::{ApiError, ApiResult};
+use crate::ids::now_ms;
+use crate::live::Live;
+use crate::store::{ChangeError, Store};
+use crate::tables::{StreamRow, Tables};
+
+/// A handle to everything; cheap to clone.
+pub(crate) type Shared = Arc<Service>;
+
+/// The parts of a running local Livepeer.
+pub(crate) struct Service {
+    config: Config,
+    api_key: ApiKey,
+    user_id: String,
+    store: Store,
+    live: Live,
+    engine: Engine,
+    deliveries: Deliveries,
+}
+
+impl Service {
+    /// Puts the parts together.
+    pub(crate) fn new(
+        config: Config,
+        store: Store,
+        engine: Engine,
+        deliveries: Deliveries,
+    ) -> Shared {
+        let tables = store.read();
+        Arc::new(Service {
+            api_key: config.api_key.clone().unwrap_or_else(|| tables.api_key.clone()),
+            user_id: tables.user_id.clone(),
+            live: Live::default(),
+            config,
+            store,
+            engine,
+            deliveries,
+        })
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What callers of the API must send.
+    pub(crate) fn api_key(&self) -> &ApiKey {
+        &self.api_key
+    }
+
+    pub(crate) fn user_id(&self) -> &str {
+        &self.user_id
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub(crate) fn live(&self) -> &Live {
+        &self.live
+    }
+
+    pub(crate) fn deliveries(&self) -> &Deliveries {
+        &self.deliveries
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What is kept, as it is now.
+    pub(crate) fn tables(&self) -> Arc<Tables> {
+        self.store.read()
+    }
+
+    /// Changes what is kept; returns once it is on disk. If `change` refuses, nothing has changed.
+    pub(crate) async fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Tables) -> ApiResult<T> + Send + 'static,
+    ) -> ApiResult<T> {
+        self.store.change(change).await.map_err(|error| match error {
+            ChangeError::Refused(refused) => refused,
+            ChangeError::NotWritten(error) => ApiError::internal(error),
+        })
+    }
+}
+
+/// Finishes the work even if the caller hangs up meanwhile: a stream must not be suspended on disk and go on in the
+/// engine.
+pub(crate) async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = ApiResult<T>> + Send + 'static,
+) -> ApiResult<T> {
+    tokio::spawn(work).await.unwrap_or_else(|error| Err(ApiError::internal(error)))
+}
+
+/// Keeps `isActive` and `lastSeen` in step with the engine and reports what happens, until `stop`.
+pub(crate) async fn follow_engine(
+    shared: Shared,
+    mut events: Receiver<StreamEvent>,
+    stop: CancellationToken,
+) {
+    loop {
+        let event = tokio::select! {
+            () = stop.cancelled() => break,
+            event = events.recv() => event,
+        };
+        match event {
+            Ok(event) => follow(&shared, event).await,
+            Err(RecvError::Lagged(missed)) => {
+                tracing::warn!(missed, "the engine's events came too fast; asking it what is live");
+                catch_up(&shared).await;
+            }
+            Err(RecvError::Closed) => return,
+        }
+    }
+    // What the engine said before it stopped is still heard.
+    loop {
+        match events.try_recv() {
+            Ok(event) => follow(&shared, event).await,
+            Err(TryRecvError::Lagged(_)) => {}
+            Err(TryRecvError::Empty | TryRecvError::Closed) => return,
+        }
+    }
+}
+
+async fn follow(shared: &Shared, event: StreamEvent) {
+    match event {
+        StreamEvent::Started { stream } => started(shared, stream.as_str()).await,
+        StreamEvent::Idle { stream } => idle(shared, stream.as_str()).await,
+    }
+}
+
+async fn started(shared: &Shared, playback_id: &str) {
+    let tables = shared.tables();
+    let Some(row) = tables.stream_by_playback(playback_id) else {
+        // Deleted while its publisher was connecting.
+        shared.engine.end_stream(&StreamName::from(playback_id)).await;
+        return;
+    };
+    if shared.live.start(playback_id) {
+        tracing::info!(stream = %row.stream.id, "stream started");
+        shared.deliveries.report(Event::STREAM_STARTED, &shared.live.show(row));
+        seen_now(shared, &row.stream.id).await;
+    }
+}
+
+async fn idle(shared: &Shared, playback_id: &str) {
+    let Some(deleted) = shared.live.stop(playback_id) else {
+        return;
+    };
+    let tables = shared.tables();
+    let kept = tables.stream_by_playback(playback_id).cloned();
+    let still_there = kept.is_some();
+    let Some(mut row) = kept.or(deleted) else {
+        return;
+    };
+    Arc::make_mut(&mut row).stream.last_seen = now_ms();
+    tracing::info!(stream = %row.stream.id, "stream idle");
+    shared.deliveries.report(Event::STREAM_IDLE, &shared.live.show(&row));
+    if still_there {
+        seen_now(shared, &row.stream.id).await;
+    }
+}
+
+/// Best effort: a disk that is full must not stop the picture.
+async fn seen_now(shared: &Shared, id: &str) {
+    let id = id.to_owned();
+    let now = now_ms();
+    let written = shared.store.change(move |tables| {
+        tables.edit_stream(&id, |row: &mut StreamRow| row.stream.last_seen = now);
+        Ok::<_, Infallible>(())
+    });
+    if let Err(ChangeError::NotWritten(error)) = written.await {
+        tracing::warn!(%error, "when the stream was last seen could not be written");
+    }
+}
+
+async fn catch_up(shared: &Shared) {
+    let stats = shared.engine.stats().await;
+    let live = |name: &str| stats.streams.get(&StreamName::from(name)).is_some_and(|s| s.live);
+    for playback_id in shared.live.all() {
+        if !live(&playback_id) {
+            idle(shared, &playback_id).await;
+        }
+    }
+    for (name, stream) in &stats.streams {
+        if stream.live {
+            started(shared, name.as_str()).await;
+        }
+    }
+}

@@ -1,0 +1,484 @@
+//! `/stream`: create, read, change, suspend, terminate, delete.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::{get, patch, post};
+use axum::{Json, Router};
+use livepeer::StreamKey;
+use livepeer::studio::{
+    H264Profile, NewStream, PlaybackPolicy, PolicyKind, Profile, Stream, StreamPatch, Suspension,
+};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::body::JsonBody;
+use crate::engine::StreamName;
+use crate::error::{ApiError, ApiResult};
+use crate::ids::{StreamIds, now_ms};
+use crate::live::WireStream;
+use crate::schema::{Shape, TEXT};
+use crate::state::{Shared, to_the_end};
+use crate::stream_list;
+use crate::tables::{StreamRow, Tables};
+
+/// Longest JSON text of `userTags`, in characters.
+const MAX_TAGS: usize = 2048;
+
+/// A second `terminate` within this many milliseconds is refused.
+const TERMINATE_PAUSE: u64 = 5_000;
+
+/// What the routes below accept: the description's `new-stream-payload` and `stream-patch-payload`.
+const NEW_STREAM: Shape = Shape::Object {
+    required: &["name"],
+    fields: &[
+        ("name", TEXT),
+        ("pull", Shape::Any),
+        ("creatorId", CREATOR_ID),
+        ("playbackPolicy", POLICY),
+        ("profiles", PROFILES),
+        ("record", Shape::Flag),
+        ("recordingSpec", RECORDING_SPEC),
+        ("multistream", MULTISTREAM),
+        ("userTags", USER_TAGS),
+    ],
+};
+
+const STREAM_PATCH: Shape = Shape::Object {
+    required: &[],
+    fields: &[
+        ("creatorId", CREATOR_ID),
+        ("record", Shape::Flag),
+        ("suspended", Shape::Flag),
+        ("multistream", MULTISTREAM),
+        ("playbackPolicy", POLICY),
+        ("profiles", PROFILES),
+        ("recordingSpec", RECORDING_SPEC),
+        ("userTags", USER_TAGS),
+        ("name", TEXT),
+    ],
+};
+
+const CREATOR_ID: Shape = Shape::Either(&[
+    TEXT,
+    Shape::Object {
+        required: &["type", "value"],
+        fields: &[("type", Shape::Word(&["unverified"])), ("value", TEXT)],
+    },
+]);
+
+const POLICY: Shape = Shape::OrNull(&Shape::Object {
+    required: &["type"],
+    fields: &[
+        ("type", Shape::Word(&["public", "jwt", "webhook"])),
+        ("webhookId", TEXT),
+        ("webhookContext", Shape::Map(&Shape::Any)),
+        ("refreshInterval", Shape::Number),
+        ("allowedOrigins", Shape::List(&TEXT)),
+    ],
+});
+
+const PROFILES: Shape = Shape::OrNull(&Shape::List(&Shape::Object {
+    required: &["width", "name", "height", "bitrate", "fps"],
+    fields: &[
+        ("width", at_least(128)),
+        ("name", Shape::Text { min: 1, max: 500 }),
+        ("height", at_least(128)),
+        ("bitrate", at_least(400)),
+        ("fps", at_least(0)),
+        ("fpsDen", at_least(1)),
+        ("quality", Shape::Integer { min: 0, max: 44 }),
+        ("gop", TEXT),
+        (
+            "profile",
+            Shape::Word(&["H264Baseline", "H264Main", "H264High", "H264ConstrainedHigh"]),
+        ),
+        ("encoder", Shape::Word(&["H.264"])),
+    ],
+}));
+
+const fn at_least(min: i64) -> Shape {
+    Shape::Integer {
+        min,
+        max: u32::MAX as i64,
+    }
+}
+
+/// Kept and given back, never acted on; so its inside is not looked at.
+const RECORDING_SPEC: Shape = Shape::Object {
+    required: &[],
+    fields: &[("profiles", Shape::OrNull(&Shape::List(&Shape::Map(&Shape::Any))))],
+};
+
+const MULTISTREAM: Shape = Shape::Object {
+    required: &[],
+    fields: &[("targets", Shape::List(&Shape::Map(&Shape::Any)))],
+};
+
+const USER_TAGS: Shape = Shape::Map(&Shape::Either(&[
+    TEXT,
+    Shape::Number,
+    Shape::List(&Shape::Either(&[TEXT, Shape::Number])),
+]));
+
+const IDS: Shape = Shape::Object {
+    required: &["ids"],
+    fields: &[("ids", Shape::List(&TEXT))],
+};
+
+/// The routes of this file, relative to the API.
+pub(crate) fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/stream", post(create).get(stream_list::list).delete(delete_many))
+        .route("/stream/{id}", get(read).patch(change).delete(delete_one))
+        .route("/stream/{id}/suspended", patch(suspend))
+        .route("/stream/{id}/terminate", axum::routing::delete(terminate))
+        .route("/stream/playback/{playback_id}", get(read_by_playback))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CreateBody {
+    #[serde(flatten)]
+    new: NewStream,
+    recording_spec: Option<Value>,
+    multistream: Option<Multistream>,
+    pull: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PatchBody {
+    #[serde(flatten)]
+    patch: StreamPatch,
+    recording_spec: Option<Value>,
+    multistream: Option<Multistream>,
+}
+
+#[derive(Deserialize)]
+struct Multistream {
+    #[serde(default)]
+    targets: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+struct Ids {
+    ids: Vec<String>,
+}
+
+async fn create(
+    State(shared): State<Shared>,
+    body: JsonBody,
+) -> ApiResult<(StatusCode, Json<WireStream>)> {
+    let body: CreateBody = body.typed(&NEW_STREAM)?;
+    refuse_what_is_not_here(body.multistream.as_ref(), body.pull.as_ref())?;
+    let new = body.new;
+    let record = new.record.unwrap_or(false);
+    check_recording(record, body.recording_spec.as_ref())?;
+    let profiles = new.profiles.unwrap_or_else(default_profiles);
+    check_profiles(&profiles)?;
+    check_tags(&new.user_tags)?;
+
+    let max_streams = shared.config().max_streams;
+    let row = shared
+        .change(move |tables| {
+            if let Some(policy) = &new.playback_policy {
+                check_policy(policy, tables)?;
+            }
+            if tables.stream_count() >= max_streams {
+                return Err(ApiError::forbidden(format!(
+                    "this Livepeer keeps at most {max_streams} streams, delete some first"
+                )));
+            }
+            let ids = unused_ids(tables);
+            let row = StreamRow {
+                stream: Stream {
+                    id: ids.id,
+                    kind: Some("stream".to_owned()),
+                    name: new.name,
+                    creator_id: new.creator_id,
+                    user_id: Some(tables.user_id.clone()),
+                    project_id: Some(tables.project_id.clone()),
+                    created_at: Some(now_ms()),
+                    created_by_token_name: Some("local".to_owned()),
+                    stream_key: Some(StreamKey::new(ids.stream_key)),
+                    playback_id: ids.playback_id,
+                    record,
+                    profiles: Some(profiles),
+                    playback_policy: new.playback_policy,
+                    user_tags: new.user_tags,
+                    ..Stream::default()
+                },
+                recording_spec: body.recording_spec,
+            };
+            tables.put_stream(row.clone());
+            Ok(row)
+        })
+        .await?;
+    Ok((StatusCode::CREATED, Json(shared.live().show(&row))))
+}
+
+async fn read(State(shared): State<Shared>, Path(id): Path<String>) -> ApiResult<Json<WireStream>> {
+    let tables = shared.tables();
+    let row = tables.stream(&id).ok_or_else(ApiError::not_found)?;
+    Ok(Json(shared.live().show(row)))
+}
+
+async fn read_by_playback(
+    State(shared): State<Shared>,
+    Path(playback_id): Path<String>,
+) -> ApiResult<Json<WireStream>> {
+    let tables = shared.tables();
+    let row = tables.stream_by_playback(&playback_id);
+    Ok(Json(shared.live().show(row.ok_or_else(ApiError::not_found)?)))
+}
+
+async fn change(
+    State(shared): State<Shared>,
+    Path(id): Path<String>,
+    body: JsonBody,
+) -> ApiResult<StatusCode> {
+    // `null` makes the stream public again; a missing policy leaves it as it is. Only the raw body tells them apart.
+    let public_again = body.0.get("playbackPolicy").is_some_and(Value::is_null);
+    let default_again = body.0.get("profiles").is_some_and(Value::is_null);
+    let PatchBody {
+        mut patch,
+        recording_spec,
+        multistream,
+    } = body.typed(&STREAM_PATCH)?;
+    refuse_what_is_not_here(multistream.as_ref(), None)?;
+    if default_again {
+        patch.profiles = Some(default_profiles());
+    }
+    if let Some(profiles) = &patch.profiles {
+        check_profiles(profiles)?;
+    }
+    if let Some(tags) = &patch.user_tags {
+        check_tags(tags)?;
+    }
+    let suspend = patch.suspended == Some(true);
+    edit_and_maybe_end(shared, id, suspend, move |row, active, tables| {
+        let stream = &mut row.stream;
+        let differs = |field: &str| {
+            ApiError::bad_request(format!("cannot change '{field}' field while stream is active"))
+        };
+        if active && patch.record.is_some_and(|record| record != stream.record) {
+            return Err(differs("record"));
+        }
+        if active && patch.profiles.is_some() && patch.profiles != stream.profiles {
+            return Err(differs("profiles"));
+        }
+        let record = patch.record.unwrap_or(stream.record);
+        check_recording(record, recording_spec.as_ref())?;
+        if let Some(policy) = &patch.playback_policy {
+            check_policy(policy, tables)?;
+        }
+        stream.record = record;
+        if let Some(name) = patch.name {
+            stream.name = name;
+        }
+        if let Some(suspended) = patch.suspended {
+            stream.suspended = suspended;
+        }
+        if let Some(tags) = patch.user_tags {
+            stream.user_tags = tags;
+        }
+        if patch.creator_id.is_some() {
+            stream.creator_id = patch.creator_id;
+        }
+        if patch.profiles.is_some() {
+            stream.profiles = patch.profiles;
+        }
+        if public_again || patch.playback_policy.is_some() {
+            stream.playback_policy = patch.playback_policy;
+        }
+        if recording_spec.is_some() {
+            row.recording_spec = recording_spec;
+        }
+        Ok(())
+    })
+    .await
+}
+
+async fn suspend(
+    State(shared): State<Shared>,
+    Path(id): Path<String>,
+    body: JsonBody,
+) -> ApiResult<StatusCode> {
+    let Ok(Suspension { suspended }) = serde_json::from_value(body.0) else {
+        return Err(ApiError::unprocessable("missing suspended property"));
+    };
+    edit_and_maybe_end(shared, id, suspended, move |row, _, _| {
+        row.stream.suspended = suspended;
+        Ok(())
+    })
+    .await
+}
+
+async fn terminate(
+    State(shared): State<Shared>,
+    Path(id): Path<String>,
+) -> ApiResult<StatusCode> {
+    edit_and_maybe_end(shared, id, true, |row, _, _| {
+        let now = now_ms();
+        let last = row.stream.last_terminated_at;
+        if last.is_some_and(|last| now.saturating_sub(last) < TERMINATE_PAUSE) {
+            return Err(ApiError::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too many terminate requests",
+            ));
+        }
+        row.stream.last_terminated_at = Some(now);
+        Ok(())
+    })
+    .await
+}
+
+async fn delete_one(
+    State(shared): State<Shared>,
+    Path(id): Path<String>,
+) -> ApiResult<StatusCode> {
+    delete(shared, vec![id]).await
+}
+
+async fn delete_many(State(shared): State<Shared>, body: JsonBody) -> ApiResult<StatusCode> {
+    let Ids { ids } = body.typed(&IDS)?;
+    delete(shared, ids).await
+}
+
+/// All or none: one unknown id refuses the whole request.
+async fn delete(shared: Shared, ids: Vec<String>) -> ApiResult<StatusCode> {
+    to_the_end(async move {
+        let gone = shared
+            .change(move |tables| {
+                let forget = |id: &String| tables.remove_stream(id).ok_or_else(ApiError::not_found);
+                ids.iter().map(forget).collect::<ApiResult<Vec<_>>>()
+            })
+            .await?;
+        for row in gone {
+            shared.live().remember(&row);
+            let name = StreamName::from(row.stream.playback_id.as_str());
+            shared.engine().end_stream(&name).await;
+        }
+        Ok(StatusCode::NO_CONTENT)
+    })
+    .await
+}
+
+/// Edits one stream; `end` then throws its publisher and viewers out. Both happen even if the caller hangs up between.
+async fn edit_and_maybe_end(
+    shared: Shared,
+    id: String,
+    end: bool,
+    edit: impl FnOnce(&mut StreamRow, bool, &Tables) -> ApiResult<()> + Send + 'static,
+) -> ApiResult<StatusCode> {
+    to_the_end(async move {
+        let live = shared.live().clone();
+        let playback_id = shared
+            .change(move |tables| {
+                let row = tables.stream(&id).ok_or_else(ApiError::not_found)?;
+                let mut row = StreamRow::clone(row);
+                let active = live.is_active(&row.stream.playback_id);
+                edit(&mut row, active, tables)?;
+                let playback_id = row.stream.playback_id.clone();
+                tables.put_stream(row);
+                Ok(playback_id)
+            })
+            .await?;
+        if end {
+            shared.engine().end_stream(&playback_id.into()).await;
+        }
+        Ok(StatusCode::NO_CONTENT)
+    })
+    .await
+}
+
+fn unused_ids(tables: &Tables) -> StreamIds {
+    loop {
+        let ids = StreamIds::random();
+        let used = tables.stream(&ids.id).is_some()
+            || tables.stream_by_key(&ids.stream_key).is_some()
+            || tables.stream_by_playback(&ids.playback_id).is_some();
+        if !used {
+            return ids;
+        }
+    }
+}
+
+/// What Studio transcodes to if nobody says otherwise. Kept for the client's eyes: nothing is transcoded here.
+fn default_profiles() -> Vec<Profile> {
+    let rendition = |name: &str, width, height, bitrate| Profile {
+        gop: None,
+        profile: Some(H264Profile::ConstrainedHigh),
+        ..Profile::h264(name, width, height, bitrate)
+    };
+    vec![
+        rendition("240p0", 426, 240, 250_000),
+        rendition("360p0", 640, 360, 800_000),
+        rendition("480p0", 854, 480, 1_600_000),
+        rendition("720p0", 1280, 720, 3_000_000),
+    ]
+}
+
+fn check_profiles(profiles: &[Profile]) -> ApiResult<()> {
+    for (index, profile) in profiles.iter().enumerate() {
+        if profile.name == "source" {
+            return Err(ApiError::unprocessable("profile cannot be named \"source\""));
+        }
+        if profiles[..index].iter().any(|other| other.name == profile.name) {
+            return Err(ApiError::unprocessable(format!(
+                "profile names must be unique, {:?} is there twice",
+                profile.name
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn check_tags<T: serde::Serialize>(tags: &T) -> ApiResult<()> {
+    let text = serde_json::to_string(tags).map_err(ApiError::internal)?;
+    let length = text.chars().count();
+    if length > MAX_TAGS {
+        return Err(ApiError::unprocessable(format!(
+            "userTags object is too large: {length} characters of JSON, at most {MAX_TAGS}"
+        )));
+    }
+    Ok(())
+}
+
+fn check_recording(record: bool, spec: Option<&Value>) -> ApiResult<()> {
+    if spec.is_some() && !record {
+        return Err(ApiError::bad_request("recordingSpec is only supported with record=true"));
+    }
+    Ok(())
+}
+
+fn check_policy(policy: &PlaybackPolicy, tables: &Tables) -> ApiResult<()> {
+    if policy.kind == PolicyKind::Webhook {
+        let id = policy.webhook_id.as_deref();
+        if id.and_then(|id| tables.webhook(id)).is_none() {
+            return Err(ApiError::unprocessable(
+                "playbackPolicy.webhookId must name a webhook of yours",
+            ));
+        }
+    }
+    let origins = policy.allowed_origins.as_deref().unwrap_or_default();
+    let is_origin = |text: &String| {
+        text == "*" || url::Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == *text)
+    };
+    if let Some(wrong) = origins.iter().find(|text| !is_origin(text)) {
+        return Err(ApiError::unprocessable(format!(
+            "allowedOrigins: {wrong:?} is not an origin; write <scheme>://<hostname>[:<port>] without a path, or *"
+        )));
+    }
+    Ok(())
+}
+
+fn refuse_what_is_not_here(multistream: Option<&Multistream>, pull: Option<&Value>) -> ApiResult<()> {
+    if pull.is_some() {
+        return Err(ApiError::not_here("pull a stream from an address"));
+    }
+    if multistream.is_some_and(|multistream| !multistream.targets.is_empty()) {
+        return Err(ApiError::not_here("push a stream on to multistream targets"));
+    }
+    Ok(())
+}
