@@ -1,2 +1,43 @@
-//! Placeholder.
-fn main() {}
+//! `cargo kit`: scaffolds projects from this repository and keeps the repository's derived files fresh.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The kit's own tool.
+#[derive(Parser)]
+#[command(
+    name = "cargo kit",
+    bin_name = "cargo kit",
+    version,
+    arg_required_else_help = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a new project from the kit, and with --run build and serve it
+    New(kit::new::Args),
+    /// Renew what is derived: twin files, lock file, goldens
+    Bless,
+    #[command(hide = true)]
+    Generate(kit::generate::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::New(args) => kit::new::run(args),
+        Command::Bless => kit::bless::run(),
+        Command::Generate(args) => kit::generate::run(args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("error: {problem:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
