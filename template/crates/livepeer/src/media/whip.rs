@@ -1,0 +1,377 @@
+//! A publisher.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use rtc::media_stream::MediaStreamTrack;
+use rtc::rtp;
+use rtc::rtp::codec::h264::H264Payloader;
+use rtc::rtp::codec::opus::OpusPayloader;
+use rtc::rtp::codec::vp8::Vp8Payloader;
+use rtc::rtp::packetizer::Payloader;
+use rtc::rtp_transceiver::rtp_sender::{
+    RTCRtpCodec, RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind,
+};
+use rtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
+use tokio::sync::watch;
+use webrtc::media_stream::track_local::TrackLocal;
+use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
+
+use super::codec::{Codec, IceServer, RtpPacket, VideoCodec};
+use super::exchange::{Accepted, Endpoint, PUBLISH};
+use super::peer::{Peer, Wishes, local};
+use super::{MediaError, MediaState, sdp};
+use crate::secret::{PlaybackToken, SecretUrl};
+
+/// Bytes of payload per packet: with every header it stays below what all networks carry in one piece.
+const MTU: usize = 1200;
+
+/// What a [`WhipPublisher`] needs to know.
+#[derive(Clone, Debug)]
+pub struct WhipConfig {
+    /// Where to publish. Livepeer's contains the stream key.
+    pub url: SecretUrl,
+    /// For servers that want `Authorization: Bearer`. Livepeer does not.
+    pub bearer: Option<PlaybackToken>,
+    /// What the pictures are encoded with.
+    pub video: VideoCodec,
+    /// Whether there is sound beside the pictures.
+    pub audio: Audio,
+    /// Helpers to find a way; none are needed on one network.
+    pub ice_servers: Vec<IceServer>,
+}
+
+/// Whether there is sound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audio {
+    /// Opus (RFC 7587), 48 kHz.
+    Opus,
+    /// None.
+    None,
+}
+
+impl WhipConfig {
+    /// H.264 and Opus to that address, without a bearer token.
+    pub fn new(url: SecretUrl) -> Self {
+        Self {
+            url,
+            bearer: None,
+            video: VideoCodec::H264,
+            audio: Audio::Opus,
+            ice_servers: Vec::new(),
+        }
+    }
+}
+
+/// Publishes one video track and at most one audio track.
+///
+/// Dropped without [`close`](Self::close), it ends the session in the background if a Tokio runtime is still there.
+pub struct WhipPublisher {
+    /// Taken out by `close`, so that `drop` has nothing left to do.
+    live: Option<Live>,
+    video: Track,
+    audio: Option<Track>,
+    state: watch::Receiver<MediaState>,
+    keyframe_requests: watch::Receiver<u64>,
+}
+
+struct Live {
+    peer: Peer,
+    endpoint: Endpoint,
+    accepted: Accepted,
+}
+
+impl std::fmt::Debug for WhipPublisher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WhipPublisher")
+            .field("state", &*self.state.borrow())
+            .finish_non_exhaustive()
+    }
+}
+
+impl WhipPublisher {
+    /// Offers, and returns once media can flow.
+    ///
+    /// # Errors
+    ///
+    /// See [`MediaError`]. A session that was begun is ended again.
+    pub async fn connect(config: WhipConfig) -> Result<Self, MediaError> {
+        // Livepeer: 9 publish over WHIP
+        let mut peer = Peer::new(Wishes {
+            video: &[config.video],
+            audio: config.audio == Audio::Opus,
+            ice_servers: &config.ice_servers,
+        })
+        .await?;
+        let video = Track::add(&peer, config.video.into()).await?;
+        let audio = match config.audio {
+            Audio::Opus => Some(Track::add(&peer, Codec::Opus).await?),
+            Audio::None => None,
+        };
+
+        let endpoint = Endpoint {
+            call: PUBLISH,
+            url: config.url,
+            bearer: config.bearer,
+            jwt: None,
+        };
+        let offer = peer.offer().await?;
+        let accepted = endpoint.post(&offer).await?;
+        let negotiated = sdp::payload_types(&accepted.answer);
+        let state = peer.state();
+        let keyframe_requests = peer.keyframe_requests.clone();
+        let settled = [Some(&video), audio.as_ref()]
+            .into_iter()
+            .flatten()
+            .try_for_each(|track| track.settle(&negotiated));
+        let connected = match settled {
+            Ok(()) => peer.connect(&accepted.answer).await,
+            Err(error) => Err(error),
+        };
+        let live = Live {
+            peer,
+            endpoint,
+            accepted,
+        };
+        if let Err(error) = connected {
+            live.end().await;
+            return Err(error);
+        }
+        Ok(Self {
+            live: Some(live),
+            video,
+            audio,
+            state,
+            keyframe_requests,
+        })
+    }
+
+    /// Sends a picture: an H.264 access unit with start codes (Annex B), or a VP8 frame. `at` is its time since the
+    /// beginning, on the clock that [`write_audio`](Self::write_audio) uses too.
+    ///
+    /// # Errors
+    ///
+    /// [`MediaError::Over`] once the connection is over; [`MediaError::Local`] if the frame cannot be packetized.
+    pub async fn write_video(&self, frame: Bytes, at: Duration) -> Result<(), MediaError> {
+        self.guard()?;
+        self.video.write(frame, at).await
+    }
+
+    /// Sends an Opus packet. Without an audio track it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// As [`write_video`](Self::write_video).
+    pub async fn write_audio(&self, packet: Bytes, at: Duration) -> Result<(), MediaError> {
+        self.guard()?;
+        match &self.audio {
+            Some(audio) => audio.write(packet, at).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Sends a packet as it is, but for the payload type and the source, which this session has settled: for whoever
+    /// has RTP already. Do not mix it with the other two on one track.
+    ///
+    /// # Errors
+    ///
+    /// As [`write_video`](Self::write_video); [`MediaError::Local`] if this session has no track of that codec.
+    pub async fn write_rtp(&self, packet: &RtpPacket) -> Result<(), MediaError> {
+        self.guard()?;
+        let track = [Some(&self.video), self.audio.as_ref()]
+            .into_iter()
+            .flatten()
+            .find(|track| track.codec == packet.codec)
+            .ok_or_else(|| {
+                MediaError::Local(format!("this session publishes no {:?}", packet.codec))
+            })?;
+        track
+            .send(
+                packet.sequence,
+                packet.timestamp,
+                packet.marker,
+                packet.payload.clone(),
+            )
+            .await
+    }
+
+    /// How many keyframes the server has asked for (PLI and FIR). Whenever it changes, the next picture should be one.
+    pub fn keyframe_requests(&self) -> watch::Receiver<u64> {
+        self.keyframe_requests.clone()
+    }
+
+    /// Where the connection stands.
+    pub fn state(&self) -> watch::Receiver<MediaState> {
+        self.state.clone()
+    }
+
+    /// Ends the session: DELETE, then the media connection.
+    pub async fn close(mut self) {
+        if let Some(live) = self.live.take() {
+            live.end().await;
+        }
+    }
+
+    fn guard(&self) -> Result<(), MediaError> {
+        if self.state.borrow().is_over() {
+            Err(MediaError::Over)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Drop for WhipPublisher {
+    fn drop(&mut self) {
+        if let (Some(live), Ok(runtime)) = (self.live.take(), tokio::runtime::Handle::try_current())
+        {
+            runtime.spawn(live.end());
+        }
+    }
+}
+
+impl Live {
+    async fn end(self) {
+        self.endpoint.delete(&self.accepted).await;
+        self.peer.close().await;
+    }
+}
+
+/// One track: cuts frames into packets and numbers them.
+struct Track {
+    codec: Codec,
+    ssrc: u32,
+    /// RTP's clock begins at a random value (RFC 3550, 5.1).
+    origin: u32,
+    out: Arc<TrackLocalStaticRTP>,
+    cutter: Mutex<Cutter>,
+}
+
+struct Cutter {
+    payloader: Box<dyn Payloader>,
+    sequence: u16,
+    /// Known once the server has answered.
+    payload_type: u8,
+}
+
+impl Track {
+    async fn add(peer: &Peer, codec: Codec) -> Result<Self, MediaError> {
+        let (kind, label, mime_type, channels) = match codec {
+            Codec::H264 => (RtpCodecKind::Video, "video", "video/H264", 0),
+            Codec::Vp8 => (RtpCodecKind::Video, "video", "video/VP8", 0),
+            Codec::Opus => (RtpCodecKind::Audio, "audio", "audio/opus", 2),
+        };
+        let ssrc = rand::random();
+        let encoding = RTCRtpEncodingParameters {
+            rtp_coding_parameters: RTCRtpCodingParameters {
+                ssrc: Some(ssrc),
+                ..Default::default()
+            },
+            codec: RTCRtpCodec {
+                mime_type: mime_type.to_owned(),
+                clock_rate: codec.clock_rate(),
+                channels,
+                ..Default::default()
+            },
+            ..Default::default()
+        };
+        // One stream for both tracks: RFC 9725 (4.4.2) wants one MediaStream.
+        let track = MediaStreamTrack::new(
+            "livepeer".to_owned(),
+            label.to_owned(),
+            label.to_owned(),
+            kind,
+            vec![encoding.clone()],
+        );
+        let out = Arc::new(TrackLocalStaticRTP::new(track));
+        let init = RTCRtpTransceiverInit {
+            direction: RTCRtpTransceiverDirection::Sendonly,
+            streams: vec!["livepeer".to_owned()],
+            send_encodings: vec![encoding],
+        };
+        let track: Arc<dyn TrackLocal> = out.clone();
+        peer.connection
+            .add_transceiver_from_track(track, Some(init))
+            .await
+            .map_err(local)?;
+        let payloader: Box<dyn Payloader> = match codec {
+            Codec::H264 => Box::new(H264Payloader::default()),
+            Codec::Vp8 => Box::new(Vp8Payloader::default()),
+            Codec::Opus => Box::new(OpusPayloader),
+        };
+        let cutter = Mutex::new(Cutter {
+            payloader,
+            sequence: rand::random(),
+            payload_type: 0,
+        });
+        Ok(Self {
+            codec,
+            ssrc,
+            origin: rand::random(),
+            out,
+            cutter,
+        })
+    }
+
+    /// Takes note of the payload type that the server has agreed to.
+    fn settle(&self, negotiated: &HashMap<u8, Codec>) -> Result<(), MediaError> {
+        let number = negotiated
+            .iter()
+            .find_map(|(number, codec)| (*codec == self.codec).then_some(*number));
+        let number = number
+            .ok_or_else(|| MediaError::Answer(format!("it does not take {:?}", self.codec)))?;
+        self.cutter().payload_type = number;
+        Ok(())
+    }
+
+    async fn write(&self, frame: Bytes, at: Duration) -> Result<(), MediaError> {
+        let ticks = at.as_nanos() * u128::from(self.codec.clock_rate()) / 1_000_000_000;
+        // RTP's clock wraps.
+        let timestamp = self.origin.wrapping_add(ticks as u32);
+        let (payloads, first) = {
+            let mut cutter = self.cutter();
+            let payloads = cutter.payloader.payload(MTU, &frame).map_err(local)?;
+            let first = cutter.sequence;
+            cutter.sequence = first.wrapping_add(payloads.len() as u16);
+            (payloads, first)
+        };
+        let last = payloads.len().saturating_sub(1);
+        for (index, payload) in payloads.into_iter().enumerate() {
+            // On Opus the marker means a talk spurt's beginning (RFC 7587, 4.2), and there is no silence here.
+            let marker = index == last && self.codec != Codec::Opus;
+            self.send(first.wrapping_add(index as u16), timestamp, marker, payload)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn send(
+        &self,
+        sequence: u16,
+        timestamp: u32,
+        marker: bool,
+        payload: Bytes,
+    ) -> Result<(), MediaError> {
+        let header = rtp::Header {
+            version: 2,
+            marker,
+            payload_type: self.cutter().payload_type,
+            sequence_number: sequence,
+            timestamp,
+            ssrc: self.ssrc,
+            ..Default::default()
+        };
+        // It fails only once the stack's loop has ended.
+        self.out
+            .write_rtp(rtp::Packet { header, payload })
+            .await
+            .map_err(|_| MediaError::Over)
+    }
+
+    fn cutter(&self) -> std::sync::MutexGuard<'_, Cutter> {
+        // Nothing in there can be left half done.
+        self.cutter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
