@@ -15,12 +15,13 @@ use rtc::peer_connection::configuration::media_engine::{
     MIME_TYPE_H264, MIME_TYPE_OPUS, MIME_TYPE_RTX, MIME_TYPE_VP8, MediaEngine,
 };
 use rtc::peer_connection::configuration::setting_engine::SettingEngineBuilder;
-use rtc::peer_connection::transport::RTCIceServer;
+use rtc::peer_connection::transport::{RTCDtlsTransportState, RTCIceServer};
 use rtc::rtp_transceiver::rtp_sender::{
     RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RtpCodecKind,
 };
 use tokio::sync::{mpsc, watch};
-use tokio::time::timeout;
+use tokio::task::JoinHandle;
+use tokio::time::{interval, timeout};
 use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::peer_connection::{
     PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceGatheringState,
@@ -37,6 +38,15 @@ const GATHERING: Duration = Duration::from_secs(5);
 /// How long the connection may take to come about once both sides know each other.
 pub(super) const CONNECTING: Duration = Duration::from_secs(10);
 
+/// How often to look whether the server has closed.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// When nothing has come for so long, the connection may be gone.
+const DISCONNECTED: Duration = Duration::from_secs(5);
+
+/// And so much later it is. (The stack's own 25 seconds are for a person who walks between networks.)
+const FAILED: Duration = Duration::from_secs(10);
+
 /// The codecs to offer and the servers to ask for help.
 pub(super) struct Wishes<'a> {
     pub(super) video: &'a [VideoCodec],
@@ -48,7 +58,9 @@ pub(super) struct Wishes<'a> {
 pub(super) struct Peer {
     pub(super) connection: Arc<dyn PeerConnection>,
     closed: bool,
-    state: watch::Receiver<MediaState>,
+    state: watch::Sender<MediaState>,
+    /// Notices that the server has closed; begun once connected.
+    watchman: Option<JoinHandle<()>>,
     gathered: watch::Receiver<bool>,
     /// PLI and FIR seen, for a publisher.
     pub(super) keyframe_requests: watch::Receiver<u64>,
@@ -79,8 +91,7 @@ impl PeerConnectionEventHandler for Events {
             RTCPeerConnectionState::Closed => MediaState::Closed,
             _ => MediaState::Connecting,
         };
-        self.state
-            .send_if_modified(|old| std::mem::replace(old, state) != state);
+        set(&self.state, state);
     }
 
     async fn on_track(&self, track: Arc<dyn TrackRemote>) {
@@ -91,7 +102,7 @@ impl PeerConnectionEventHandler for Events {
 
 impl Peer {
     pub(super) async fn new(wishes: Wishes<'_>) -> Result<Self, MediaError> {
-        let (state, state_rx) = watch::channel(MediaState::Connecting);
+        let (state, _) = watch::channel(MediaState::Connecting);
         let (gathered, gathered_rx) = watch::channel(false);
         let (tracks, tracks_rx) = mpsc::unbounded_channel();
         let (keyframe_requests, keyframe_requests_rx) = watch::channel(0);
@@ -107,6 +118,7 @@ impl Peer {
         let settings = SettingEngineBuilder::new()
             // Without it a server on this very machine is not reached at 127.0.0.1.
             .with_include_loopback_candidate(true)
+            .with_ice_timeouts(Some(DISCONNECTED), Some(FAILED), None)
             // Server-side addresses are addresses; a socket on the multicast group would only be one more thing to fail.
             .with_multicast_dns_mode(MulticastDnsMode::Disabled)
             .build();
@@ -121,7 +133,7 @@ impl Peer {
             .with_setting_engine(settings)
             .with_interceptor_registry(registry)
             .with_handler(Arc::new(Events {
-                state,
+                state: state.clone(),
                 gathered,
                 tracks,
             }))
@@ -132,7 +144,8 @@ impl Peer {
         Ok(Self {
             connection: Arc::new(connection),
             closed: false,
-            state: state_rx,
+            state,
+            watchman: None,
             gathered: gathered_rx,
             keyframe_requests: keyframe_requests_rx,
             tracks: tracks_rx,
@@ -140,7 +153,7 @@ impl Peer {
     }
 
     pub(super) fn state(&self) -> watch::Receiver<MediaState> {
-        self.state.clone()
+        self.state.subscribe()
     }
 
     /// The offer, with every candidate in it: not every server takes more later.
@@ -170,12 +183,19 @@ impl Peer {
             .set_remote_description(answer)
             .await
             .map_err(unusable)?;
+        let mut state = self.state();
         let settled = |state: &MediaState| *state == MediaState::Connected || state.is_over();
-        let state = timeout(CONNECTING, self.state.wait_for(settled))
+        let state = timeout(CONNECTING, state.wait_for(settled))
             .await
             .map(|state| state.map(|state| *state));
         match state {
-            Ok(Ok(MediaState::Connected)) => Ok(()),
+            Ok(Ok(MediaState::Connected)) => {
+                self.watchman = Some(tokio::spawn(watch(
+                    Arc::clone(&self.connection),
+                    self.state.clone(),
+                )));
+                Ok(())
+            }
             Ok(_) => Err(MediaError::Over),
             Err(_) => Err(MediaError::Unreachable(CONNECTING)),
         }
@@ -190,6 +210,9 @@ impl Peer {
 impl Drop for Peer {
     /// The stack's loop outlives its handle, so whoever gives up half way must close it too.
     fn drop(&mut self) {
+        if let Some(watchman) = &self.watchman {
+            watchman.abort();
+        }
         if let (false, Ok(runtime)) = (self.closed, tokio::runtime::Handle::try_current()) {
             let connection = Arc::clone(&self.connection);
             runtime.spawn(async move { close(&connection).await });
@@ -201,6 +224,34 @@ async fn close(connection: &Arc<dyn PeerConnection>) {
     if let Err(error) = connection.close().await {
         tracing::debug!(%error, "closing a media connection");
     }
+}
+
+/// Looks every now and then whether the server has closed DTLS, which the stack knows and tells nobody: its connection
+/// stays "connected" until ICE gives up too, many seconds later.
+async fn watch(connection: Arc<dyn PeerConnection>, state: watch::Sender<MediaState>) {
+    let mut looks = interval(LOOK);
+    while !state.borrow().is_over() {
+        looks.tick().await;
+        match dtls_state(&*connection).await {
+            Some(RTCDtlsTransportState::Closed) => set(&state, MediaState::Closed),
+            Some(RTCDtlsTransportState::Failed) => set(&state, MediaState::Failed),
+            _ => {}
+        }
+    }
+}
+
+/// All tracks share one transport, so any of them leads there.
+async fn dtls_state(connection: &dyn PeerConnection) -> Option<RTCDtlsTransportState> {
+    let transport = match connection.get_senders().await.first() {
+        Some(sender) => sender.transport().await,
+        None => connection.get_receivers().await.first()?.transport().await,
+    };
+    transport.ok()??.state().await.ok()
+}
+
+/// The end is the end: nothing that the stack says later undoes it.
+fn set(state: &watch::Sender<MediaState>, new: MediaState) {
+    state.send_if_modified(|old| !old.is_over() && std::mem::replace(old, new) != new);
 }
 
 /// What the stack says goes wrong on our side.
