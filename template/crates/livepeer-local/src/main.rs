@@ -1,2 +1,115 @@
-//! Placeholder.
-fn main() {}
+//! `livepeer-local`: the local Livepeer as a program of its own.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Parser;
+use livepeer::ApiKey;
+use livepeer_local::{Config, Local};
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+use url::Url;
+
+/// Livepeer on your machine: Studio's HTTP API, WHIP, WHEP, playback access control and webhooks, in one process.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// Where to serve HTTP. Port 0 lets the system choose.
+    #[arg(long, env = "LIVEPEER_LOCAL_LISTEN", default_value = "127.0.0.1:8888")]
+    listen: SocketAddr,
+
+    /// Where browsers reach it, if that is not the address above: behind a proxy, in a container.
+    #[arg(long, env = "LIVEPEER_LOCAL_BASE_URL")]
+    base_url: Option<Url>,
+
+    /// The folder that streams, signing keys and webhooks are kept in.
+    #[arg(long, env = "LIVEPEER_LOCAL_DATA", default_value = "data")]
+    data: PathBuf,
+
+    /// The key that callers of the API must send. Without one, a random key is made once and kept in the folder.
+    #[arg(long, env = "LIVEPEER_API_KEY", hide_env_values = true)]
+    api_key: Option<ApiKey>,
+
+    /// Where to receive and send media: one UDP port for everybody.
+    #[arg(long, env = "LIVEPEER_LOCAL_UDP", default_value = "0.0.0.0:7300")]
+    udp: SocketAddr,
+
+    /// An address at which browsers reach that port, if it is not one of this machine's own: repeat it or separate by
+    /// commas.
+    #[arg(long, env = "LIVEPEER_LOCAL_ADVERTISE", value_delimiter = ',')]
+    advertise: Vec<IpAddr>,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let arguments = Arguments::parse();
+
+    let listener = TcpListener::bind(arguments.listen).await.with_context(|| {
+        format!(
+            "{} cannot be listened on: stop what uses it, or choose another with --listen",
+            arguments.listen
+        )
+    })?;
+    let address = listener.local_addr()?;
+    let base_url = match arguments.base_url {
+        Some(url) => url,
+        None => Url::parse(&format!("http://{}", browsable(address)))?,
+    };
+    let key_is_known = arguments.api_key.is_some();
+    let local = Local::start(Config {
+        base_url: base_url.clone(),
+        data: arguments.data.join("livepeer-local.json"),
+        api_key: arguments.api_key,
+        udp: arguments.udp,
+        advertise: arguments.advertise,
+        ..Config::default()
+    })
+    .await?;
+
+    let base = base_url.as_str().trim_end_matches('/');
+    println!("Livepeer on this machine: {base} (media on UDP {})", local.engine().udp_addr());
+    println!("Point the app at it:");
+    println!("  LIVEPEER_API_URL={base}/api");
+    if key_is_known {
+        println!("  LIVEPEER_API_KEY=<the key that this was started with>");
+    } else {
+        // The one place that prints it: whoever starts the program has to learn it somewhere.
+        println!("  LIVEPEER_API_KEY={}", local.api_key().expose());
+    }
+
+    axum::serve(listener, local.router()).with_graceful_shutdown(asked_to_stop()).await?;
+    local.shutdown().await;
+    Ok(())
+}
+
+/// An address that a browser can be given: nobody can visit 0.0.0.0, and cameras open on `localhost` without TLS.
+fn browsable(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() || address.ip().is_loopback() {
+        format!("localhost:{}", address.port())
+    } else {
+        address.to_string()
+    }
+}
+
+/// Ctrl-C, or the signal that a service manager sends.
+async fn asked_to_stop() {
+    let interrupted = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupted => {}
+                _ = terminated.recv() => {}
+            }
+            return;
+        }
+    }
+    if let Err(error) = interrupted.await {
+        tracing::warn!(%error, "Ctrl-C cannot be heard");
+        std::future::pending::<()>().await;
+    }
+}
