@@ -114,9 +114,12 @@ impl Core {
             Some(Receiver::new(&offer.media[*section], payload))
         });
         let payloads = plan.tracks.map(|track| track.map(|(_, payload)| payload));
+        self.next_key += 1;
+        let key = self.next_key;
         let stream = self.streams.entry(name.clone()).or_insert_with(Stream::new);
         let continues = stream.take_tracks(payloads);
-        stream.publisher = None;
+        // First of all, so that the stream is never empty while the older sessions go.
+        stream.publisher = Some(key);
         let orphans = match continues {
             true => Vec::new(),
             false => stream.viewers.clone(),
@@ -129,22 +132,14 @@ impl Core {
             self.remove(now, viewer);
         }
         let our_ssrc = self.random_ssrc();
-        let (key, answer) = self.insert(
-            now,
-            offer,
-            &plan.lines,
-            NewSession {
-                stream: name.clone(),
-                leg: Leg::Publisher(receivers),
-                our_ssrc,
-                reduced_size: reduced_size(offer),
-                fingerprints: offer.fingerprints.clone(),
-            },
-        );
-        // Removing the last viewer may have taken the stream with it.
-        let stream = self.streams.entry(name.clone()).or_insert_with(Stream::new);
-        stream.publisher = Some(key);
-        Ok(answer)
+        let new = NewSession {
+            stream: name.clone(),
+            leg: Leg::Publisher(receivers),
+            our_ssrc,
+            reduced_size: reduced_size(offer),
+            fingerprints: offer.fingerprints.clone(),
+        };
+        Ok(self.insert(now, key, offer, &plan.lines, new))
     }
 
     /// Answers a viewer's offer; see [`Engine::play`](super::Engine::play).
@@ -171,25 +166,22 @@ impl Core {
             .map(|track| track.map(|(payload, outgoing)| Sender::new(&payload, &outgoing)));
         let our_ssrc = tracks.iter().flatten().map(Sender::ssrc).next();
         let our_ssrc = our_ssrc.unwrap_or_else(|| self.random_ssrc());
-        let (key, answer) = self.insert(
-            now,
-            offer,
-            &plan.lines,
-            NewSession {
-                stream: name.clone(),
-                leg: Leg::Viewer(Viewer {
-                    tracks,
-                    cname: plan.cname,
-                }),
-                our_ssrc,
-                reduced_size: reduced_size(offer),
-                fingerprints: offer.fingerprints.clone(),
-            },
-        );
+        self.next_key += 1;
+        let key = self.next_key;
         if let Some(stream) = self.streams.get_mut(name) {
             stream.viewers.push(key);
         }
-        Ok(answer)
+        let new = NewSession {
+            stream: name.clone(),
+            leg: Leg::Viewer(Viewer {
+                tracks,
+                cname: plan.cname,
+            }),
+            our_ssrc,
+            reduced_size: reduced_size(offer),
+            fingerprints: offer.fingerprints.clone(),
+        };
+        Ok(self.insert(now, key, offer, &plan.lines, new))
     }
 
     /// Ends one session. `false` if there is none of this id.
@@ -286,12 +278,11 @@ impl Core {
     fn insert(
         &mut self,
         now: Instant,
+        key: SessionKey,
         offer: &Offer,
         lines: &[AnswerLine],
         new: NewSession,
-    ) -> (SessionKey, Answer) {
-        self.next_key += 1;
-        let key = self.next_key;
+    ) -> Answer {
         let session = Session::new(now, new);
         let sdp = write_answer(
             offer,
@@ -313,7 +304,7 @@ impl Core {
         self.by_ufrag.insert(session.credentials.ufrag.clone(), key);
         self.sessions.insert(key, session);
         self.next_upkeep.get_or_insert(now);
-        (key, answer)
+        answer
     }
 
     fn random_ssrc(&self) -> u32 {
