@@ -8,6 +8,7 @@
  */
 
 import { Refused, exchange, farewell, gathered } from './exchange.js';
+import { Unreachable, connected, hungUp, transports } from './peer.js';
 import { Stats } from './stats.js';
 
 /** @typedef {import('./exchange.js').Credential} Credential */
@@ -36,8 +37,6 @@ const LONGEST_WAIT = 5000;
 const LONGEST_ASKED = 30_000;
 /** The wait after a refusal that will hardly change by itself, in milliseconds. */
 const HOPELESS_WAIT = 15_000;
-/** From the answer to a connection that carries media, in milliseconds: ICE and DTLS take a few round trips. */
-const CONNECT_LIMIT = 10_000;
 /** ICE may be `disconnected` for so long before the connection is given up, in milliseconds: a lost packet or two heals. */
 const DISCONNECTED_LIMIT = 2000;
 /** How often to look, before and after the first picture, in milliseconds. */
@@ -45,9 +44,6 @@ const FIRST_LOOKS = 100;
 const LOOKS = 500;
 /** So many attempts in a row must fail before the words turn from "connecting" to what to do about it. */
 const ALARM = 3;
-
-/** The answer was fine, but no media connection came of it. */
-class Unreachable extends Error {}
 
 export class Connection {
   /** @type {Standing} */
@@ -174,7 +170,7 @@ export class Connection {
       const [credential] = await Promise.all([this.#credential(this.#attempt.signal), offered]);
       session = await exchange(pc, credential, this.#attempt.signal);
       this.#iceServers = session.iceServers;
-      await this.#connected(pc);
+      await connected(pc, this.#attempt.signal);
     } catch (error) {
       pc.close();
       if (session) farewell(session);
@@ -189,24 +185,6 @@ export class Connection {
     // A server that hangs up closes DTLS; the browser does not count that among its connection states.
     for (const transport of transports(pc)) transport.addEventListener('statechange', () => this.#wake());
     this.adopted(pc);
-  }
-
-  /** @param {RTCPeerConnection} pc */
-  #connected(pc) {
-    const { signal } = this.#attempt;
-    return new Promise((resolve, reject) => {
-      const give = setTimeout(() => reject(new Unreachable()), CONNECT_LIMIT);
-      const look = () => {
-        if (pc.connectionState === 'connected') resolve(undefined);
-        else if (pc.connectionState === 'failed') reject(new Unreachable());
-        else if (signal.aborted) reject(new DOMException('closed meanwhile', 'AbortError'));
-        else return;
-        clearTimeout(give);
-      };
-      pc.addEventListener('connectionstatechange', look);
-      signal.addEventListener('abort', look);
-      look();
-    });
   }
 
   async #watch() {
@@ -327,31 +305,4 @@ export class Connection {
       };
     });
   }
-}
-
-/**
- * @param {RTCPeerConnection} pc
- * @returns {RTCDtlsTransport[]} one, for all media is bundled
- */
-function transports(pc) {
-  const all = pc.getTransceivers().map(({ sender, receiver }) => sender.transport ?? receiver.transport);
-  return [...new Set(all.filter((transport) => transport !== null))];
-}
-
-/** @param {RTCPeerConnection} pc */
-function hungUp(pc) {
-  return transports(pc).some(({ state }) => state === 'closed' || state === 'failed');
-}
-
-/**
- * A debug switch: `?codec=h264` or `?codec=vp8` in the page's address puts that codec first. Without it the browser's
- * own order stands.
- * @param {RTCRtpTransceiver} transceiver of video
- */
-export function preferCodec(transceiver) {
-  const wanted = new URLSearchParams(location.search).get('codec');
-  if (wanted === null || !('setCodecPreferences' in transceiver)) return;
-  const codecs = RTCRtpReceiver.getCapabilities('video')?.codecs ?? [];
-  const first = codecs.filter(({ mimeType }) => mimeType.toLowerCase() === `video/${wanted.toLowerCase()}`);
-  if (first.length > 0) transceiver.setCodecPreferences([...first, ...codecs.filter((codec) => !first.includes(codec))]);
 }

@@ -1,7 +1,8 @@
 // @ts-check
 /** Plays one stream over WHEP. */
 
-import { Connection, preferCodec } from './connection.js';
+import { Connection } from './connection.js';
+import { preferCodec } from './peer.js';
 
 /** @typedef {import('./stats.js').Digest} Digest */
 /** @typedef {import('./connection.js').Verdict} Verdict */

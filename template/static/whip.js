@@ -1,7 +1,8 @@
 // @ts-check
 /** Publishes one stream over WHIP. Any number of publishers live side by side, each on a connection of its own. */
 
-import { Connection, preferCodec } from './connection.js';
+import { Connection } from './connection.js';
+import { preferCodec } from './peer.js';
 import { quality } from './stats.js';
 
 /** @typedef {import('./exchange.js').Credential} Credential */
