@@ -1,0 +1,398 @@
+//! Every knob of the app. The doc comments are the manual: `cargo run -- --help` prints them, `.env.example` lists them.
+
+use std::ffi::OsString;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
+use livepeer::ApiKey;
+use livepeer::studio::Profile;
+use url::Url;
+
+use crate::secret::Secret;
+
+/// Interactive video on Livepeer.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub struct Cli {
+    /// What to do; serves the app when left out.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// How to do it.
+    #[command(flatten)]
+    pub config: Config,
+}
+
+impl Cli {
+    /// Reads the command line, the environment and `.env`.
+    ///
+    /// # Errors
+    ///
+    /// Help that was asked for, or which setting is wrong and how to mend it: to be printed as it is.
+    pub fn read() -> Result<Cli, clap::Error> {
+        // No `.env` is normal: everything has a default.
+        let _ = dotenvy::dotenv();
+        Cli::read_from(std::env::args_os())
+    }
+
+    fn read_from(
+        arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    ) -> Result<Cli, clap::Error> {
+        let mut cli = Cli::try_parse_from(arguments)?;
+        // `LIVEPEER_API_KEY=` in a file means that there is none.
+        cli.config
+            .livepeer_api_key
+            .take_if(|key| key.expose().is_empty());
+        check_secrets(&cli.config)
+            .map_err(|words| Cli::command().error(ErrorKind::ValueValidation, words))?;
+        Ok(cli)
+    }
+}
+
+/// What the program can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Serve the app (the default).
+    Serve,
+    /// Check the configuration, the database, Livepeer and the network, and say what to mend.
+    Doctor,
+}
+
+/// Each setting is an environment variable, a line in `.env`, or a flag (which wins, in that order reversed).
+#[derive(Clone, Debug, Parser)]
+pub struct Config {
+    /// Address and port to serve on. Port 0 takes any free one.
+    #[arg(long, env = "LISTEN", default_value = Config::LISTEN, value_parser = listen, global = true)]
+    pub listen: SocketAddr,
+
+    /// Where browsers reach the app, such as https://live.example.org. Cameras work on https and on localhost only.
+    /// [default: http://localhost with the port of LISTEN]
+    #[arg(long, env = "PUBLIC_URL", value_parser = public_url, global = true)]
+    pub public_url: Option<Url>,
+
+    /// Folder of the database and of everything else that must survive a restart. Back it up; keep it private.
+    #[arg(long, env = "DATA_DIR", default_value = Config::DATA_DIR, global = true)]
+    pub data_dir: PathBuf,
+
+    /// Livepeer's API. [default: the Livepeer built into this program, or https://livepeer.studio/api if it was built
+    /// without]
+    #[arg(long, env = "LIVEPEER_API_URL", value_parser = api_url, global = true)]
+    pub livepeer_api_url: Option<Url>,
+
+    /// The key to Livepeer's API. The built-in Livepeer makes its own.
+    #[arg(long, env = "LIVEPEER_API_KEY", hide_env_values = true, global = true)]
+    pub livepeer_api_key: Option<ApiKey>,
+
+    /// What audiences on weak connections get besides the source, as name:width x height:bits per second, separated by
+    /// commas. Each is paid for by the minute; `none` turns them off.
+    #[arg(long, env = "LIVEPEER_RENDITIONS", default_value = Config::RENDITIONS, value_parser = renditions, global = true)]
+    pub livepeer_renditions: Renditions,
+
+    /// The UDP address on which the built-in Livepeer takes and sends media.
+    #[arg(long, env = "LIVEPEER_LOCAL_UDP", default_value = Config::LOCAL_UDP, value_parser = local_udp, global = true)]
+    pub livepeer_local_udp: SocketAddr,
+
+    /// The addresses under which browsers reach that UDP port, separated by commas. [default: those of this machine]
+    #[arg(long, env = "LIVEPEER_LOCAL_ADVERTISE", value_delimiter = ',', value_parser = advertise, global = true)]
+    pub livepeer_local_advertise: Vec<IpAddr>,
+
+    /// What identity cookies are signed with: at least 64 characters, the same on every restart. [default: made once
+    /// and kept in DATA_DIR]
+    #[arg(long, env = "SESSION_SECRET", hide_env_values = true, global = true)]
+    pub session_secret: Option<Secret>,
+
+    /// How often to ask Livepeer how the streams are, in seconds, from 1 to 60. Webhooks tell sooner, where Livepeer can
+    /// reach PUBLIC_URL.
+    #[arg(long, env = "POLL_SECONDS", default_value_t = Config::POLL, value_parser = poll, global = true)]
+    pub poll_seconds: u64,
+
+    /// How long somebody without a connection counts as being there, in seconds, from 1 to 600: a reload is no departure.
+    #[arg(long, env = "LEAVE_SECONDS", default_value_t = Config::LEAVE, value_parser = leave, global = true)]
+    pub leave_seconds: u64,
+}
+
+impl Config {
+    const LISTEN: &'static str = "127.0.0.1:3000";
+    const DATA_DIR: &'static str = "./data";
+    const LOCAL_UDP: &'static str = "0.0.0.0:7300";
+    const RENDITIONS: &'static str = "360p:640x360:800000,720p:1280x720:3000000";
+    const POLL: u64 = 5;
+    const LEAVE: u64 = 8;
+
+    /// The defaults on free ports with that folder, untouched by the environment: where every test begins.
+    pub fn on_free_ports(data_dir: PathBuf) -> Config {
+        Config {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            public_url: None,
+            data_dir,
+            livepeer_api_url: None,
+            livepeer_api_key: None,
+            livepeer_renditions: renditions(Config::RENDITIONS).unwrap_or_default(),
+            livepeer_local_udp: SocketAddr::from(([127, 0, 0, 1], 0)),
+            livepeer_local_advertise: Vec::new(),
+            session_secret: None,
+            poll_seconds: Config::POLL,
+            leave_seconds: Config::LEAVE,
+        }
+    }
+
+    /// The time between two looks at Livepeer.
+    pub fn poll(&self) -> Duration {
+        Duration::from_secs(self.poll_seconds)
+    }
+
+    /// How long somebody without a connection counts as being there.
+    pub fn leave(&self) -> Duration {
+        Duration::from_secs(self.leave_seconds)
+    }
+
+    /// Where browsers reach the app, given the address that it was found to listen on.
+    pub fn public_url(&self, listening: SocketAddr) -> Url {
+        self.public_url.clone().unwrap_or_else(|| {
+            let mut url = LOCALHOST.clone();
+            // Setting a port fails only for addresses without a host, which this is not.
+            let _ = url.set_port(Some(listening.port()));
+            url
+        })
+    }
+}
+
+static LOCALHOST: std::sync::LazyLock<Url> = std::sync::LazyLock::new(|| {
+    #[expect(clippy::expect_used, reason = "a constant, checked by every test")]
+    Url::parse("http://localhost").expect("an address")
+});
+
+/// What a stream for an audience is transcoded to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Renditions(pub Vec<Profile>);
+
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        format!("LISTEN is {text:?}; it must be an address with a port, such as 127.0.0.1:3000")
+    })
+}
+
+fn local_udp(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        format!("LIVEPEER_LOCAL_UDP is {text:?}; it must be an address with a port, such as 0.0.0.0:7300")
+    })
+}
+
+fn advertise(text: &str) -> Result<IpAddr, String> {
+    text.trim().parse().map_err(|_| {
+        format!(
+            "LIVEPEER_LOCAL_ADVERTISE has {text:?}; it must be IP addresses with commas between, such as 203.0.113.7"
+        )
+    })
+}
+
+fn public_url(text: &str) -> Result<Url, String> {
+    let mend =
+        "it must be where browsers reach the app, such as https://live.example.org, without a path";
+    let url = web_address(text).ok_or_else(|| format!("PUBLIC_URL is {text:?}; {mend}"))?;
+    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+        return Err(format!("PUBLIC_URL is {text:?}; {mend}"));
+    }
+    Ok(url)
+}
+
+fn api_url(text: &str) -> Result<Url, String> {
+    web_address(text).ok_or_else(|| {
+        format!("LIVEPEER_API_URL is {text:?}; it must be a web address, such as https://livepeer.studio/api")
+    })
+}
+
+fn web_address(text: &str) -> Option<Url> {
+    Url::parse(text.trim())
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+}
+
+/// Checks what the parser must not check, because it would print what it refuses.
+fn check_secrets(config: &Config) -> Result<(), String> {
+    let graphic = |key: &ApiKey| key.expose().bytes().all(|b| b.is_ascii_graphic());
+    if !config.livepeer_api_key.as_ref().is_none_or(graphic) {
+        return Err(
+            "LIVEPEER_API_KEY is not a key; copy it again from Livepeer's dashboard, or remove the line".into(),
+        );
+    }
+    let long = |secret: &Secret| secret.expose().len() >= 64;
+    if !config.session_secret.as_ref().is_none_or(long) {
+        return Err(
+            "SESSION_SECRET is too short; it needs at least 64 characters. Make one with: openssl rand -hex 32".into(),
+        );
+    }
+    Ok(())
+}
+
+fn poll(text: &str) -> Result<u64, String> {
+    within("POLL_SECONDS", text, 1, 60)
+}
+
+fn leave(text: &str) -> Result<u64, String> {
+    within("LEAVE_SECONDS", text, 1, 600)
+}
+
+fn within(key: &str, text: &str, least: u64, most: u64) -> Result<u64, String> {
+    match text.trim().parse() {
+        Ok(seconds) if (least..=most).contains(&seconds) => Ok(seconds),
+        _ => Err(format!(
+            "{key} is {text:?}; it must be a whole number of seconds from {least} to {most}"
+        )),
+    }
+}
+
+fn renditions(text: &str) -> Result<Renditions, String> {
+    if text.trim() == "none" {
+        return Ok(Renditions::default());
+    }
+    let profiles = text
+        .split(',')
+        .map(|part| rendition(part.trim()))
+        .collect::<Option<Vec<_>>>();
+    profiles.map(Renditions).ok_or_else(|| {
+        format!(
+            "LIVEPEER_RENDITIONS is {text:?}; it must read name:width x height:bits per second, with commas between, \
+             such as {}, or none",
+            Config::RENDITIONS
+        )
+    })
+}
+
+/// Livepeer's own limits: sides from 128, bit rates from 400.
+fn rendition(text: &str) -> Option<Profile> {
+    let (name, rest) = text.split_once(':')?;
+    let (size, bitrate) = rest.split_once(':')?;
+    let (width, height) = size.split_once('x')?;
+    let side = |text: &str| text.parse().ok().filter(|side| (128..=7680).contains(side));
+    let bitrate = bitrate.parse().ok().filter(|rate| *rate >= 400)?;
+    // Livepeer keeps that name for itself.
+    if name.is_empty() || name == "source" {
+        return None;
+    }
+    Some(Profile::h264(name, side(width)?, side(height)?, bitrate))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// What the program says to one wrong setting.
+    fn said(flag: &str, value: &str) -> String {
+        Cli::read_from(["app", &format!("{flag}={value}")])
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn a_bad_value_names_its_key_and_the_mend() {
+        for (flag, value, key, mend) in [
+            ("--listen", "3000", "LISTEN", "127.0.0.1:3000"),
+            (
+                "--public-url",
+                "live.example.org",
+                "PUBLIC_URL",
+                "https://live.example.org",
+            ),
+            (
+                "--public-url",
+                "https://a.example/live",
+                "PUBLIC_URL",
+                "without a path",
+            ),
+            (
+                "--livepeer-api-url",
+                "studio",
+                "LIVEPEER_API_URL",
+                "https://livepeer.studio/api",
+            ),
+            (
+                "--livepeer-renditions",
+                "720p",
+                "LIVEPEER_RENDITIONS",
+                "none",
+            ),
+            (
+                "--livepeer-renditions",
+                "source:640x360:800000",
+                "LIVEPEER_RENDITIONS",
+                "none",
+            ),
+            (
+                "--livepeer-local-udp",
+                "x",
+                "LIVEPEER_LOCAL_UDP",
+                "0.0.0.0:7300",
+            ),
+            (
+                "--livepeer-local-advertise",
+                "home",
+                "LIVEPEER_LOCAL_ADVERTISE",
+                "203.0.113.7",
+            ),
+            (
+                "--session-secret",
+                "short",
+                "SESSION_SECRET",
+                "openssl rand -hex 32",
+            ),
+            ("--poll-seconds", "0", "POLL_SECONDS", "from 1 to 60"),
+            ("--leave-seconds", "soon", "LEAVE_SECONDS", "from 1 to 600"),
+        ] {
+            let words = said(flag, value);
+            assert!(words.contains(key) && words.contains(mend), "{words}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_printed() {
+        let config = Cli::read_from([
+            "app",
+            "--livepeer-api-key=key-4711",
+            &format!("--session-secret={}", "s3".repeat(32)),
+        ])
+        .unwrap()
+        .config;
+        let printed = format!("{config:?}");
+        assert!(
+            !printed.contains("4711") && !printed.contains("s3s3"),
+            "{printed}"
+        );
+        for (flag, value) in [
+            ("--livepeer-api-key", "k\u{fc}-4711"),
+            ("--session-secret", "4711"),
+        ] {
+            let refused = said(flag, value);
+            assert!(!refused.contains("4711"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn renditions_read_as_they_are_written() {
+        let Renditions(ladder) = renditions(Config::RENDITIONS).unwrap();
+        let sizes: Vec<_> = ladder
+            .iter()
+            .map(|p| (p.width, p.height, p.bitrate))
+            .collect();
+        assert_eq!(sizes, [(640, 360, 800_000), (1280, 720, 3_000_000)]);
+        assert_eq!(renditions("none").unwrap(), Renditions::default());
+    }
+
+    #[test]
+    fn browsers_are_sent_to_localhost_unless_told_otherwise() {
+        let mut config = Config::on_free_ports("x".into());
+        let listening = SocketAddr::from(([127, 0, 0, 1], 4000));
+        assert_eq!(
+            config.public_url(listening).as_str(),
+            "http://localhost:4000/"
+        );
+        config.public_url = Some(public_url("https://live.example.org").unwrap());
+        assert_eq!(
+            config.public_url(listening).as_str(),
+            "https://live.example.org/"
+        );
+    }
+}

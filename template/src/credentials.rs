@@ -1,0 +1,134 @@
+//! Credentials to publish and to play. **The View is the permission**: they are given for what stands in it, and for
+//! nothing else.
+
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
+use axum::http::header::CACHE_CONTROL;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use axum_extra::extract::cookie::SignedCookieJar;
+use serde::{Deserialize, Serialize};
+use session::{ParticipantId, Seat, Slot, Timestamp};
+
+use crate::app::App;
+use crate::identity::Identity;
+use crate::pages::Problem;
+use crate::sessions::actor::{Ask, Denied, Right};
+use crate::sessions::store::Made;
+
+/// Where they are given out.
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route("/s/{id}/publish", post(publish))
+        .route("/s/{id}/play", post(play))
+}
+
+#[derive(Deserialize)]
+struct Wanted {
+    slot: Slot,
+    seat: Seat,
+}
+
+/// A WHIP address, which holds the stream key: it goes to this person alone, and dies with the stream.
+#[derive(Serialize)]
+struct Publishing {
+    url: String,
+}
+
+/// A WHEP address, and the token for it where it needs one.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Playing {
+    url: String,
+    token: Option<String>,
+    expires_at: Option<Timestamp>,
+}
+
+async fn publish(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    jar: SignedCookieJar,
+    wanted: Result<Json<Wanted>, JsonRejection>,
+) -> Result<Response, Refused> {
+    let (made, _) = granted(&app, &id, &jar, wanted, Right::Publish).await?;
+    let url = app.streams.whip(&made).await.map_err(Problem::from)?;
+    let url = url.expose().to_string();
+    Ok(unkept(Publishing { url }))
+}
+
+async fn play(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    jar: SignedCookieJar,
+    wanted: Result<Json<Wanted>, JsonRejection>,
+) -> Result<Response, Refused> {
+    let (made, person) = granted(&app, &id, &jar, wanted, Right::Play).await?;
+    let url = app.streams.whep(&made.playback_id).await;
+    let url = url.map_err(Problem::from)?.to_string();
+    let (token, expires_at) = if made.needs_token {
+        let minted = app.streams.token(&made.playback_id, &person).await;
+        let (token, expires_at) = minted.map_err(Problem::from)?;
+        (Some(token.expose().to_owned()), Some(expires_at))
+    } else {
+        (None, None)
+    };
+    Ok(unkept(Playing {
+        url,
+        token,
+        expires_at,
+    }))
+}
+
+/// The stream, if the asking person's View grants it at this moment.
+async fn granted(
+    app: &App,
+    id: &str,
+    jar: &SignedCookieJar,
+    wanted: Result<Json<Wanted>, JsonRejection>,
+    right: Right,
+) -> Result<(Made, ParticipantId), Problem> {
+    // Only JSON is taken, which no form of another site can send.
+    let Json(wanted) = wanted.map_err(|why| Problem::Malformed(why.status(), why.body_text()))?;
+    let record = app.sessions.record(id).await?;
+    let record = record.ok_or(Problem::NoSuchSession)?;
+    let who = Identity::of(jar).ok_or(Problem::NotInView)?;
+    if wanted.seat == Seat::Host && who.id != record.host {
+        return Err(Problem::NotTheHost);
+    }
+    let person = who.participant(wanted.seat, &record.host);
+    let (answer, _) = app
+        .sessions
+        .ask(id, |answer| Ask::Credential {
+            participant: person.clone(),
+            slot: wanted.slot.clone(),
+            right,
+            answer,
+        })
+        .await?;
+    match answer {
+        Ok(made) => Ok((made, person)),
+        // Both mean: not at this moment, and whether it ever exists is nobody's business.
+        Err(Denied::NotInView | Denied::NotThere) => Err(Problem::NotInView),
+    }
+}
+
+/// An answer that nobody keeps.
+fn unkept(answer: impl Serialize) -> Response {
+    ([(CACHE_CONTROL, "no-store")], Json(answer)).into_response()
+}
+
+/// A refusal, as the page's script reads it.
+struct Refused(Problem);
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Refused(problem)
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        self.0.answer(false)
+    }
+}

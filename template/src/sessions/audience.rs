@@ -1,0 +1,328 @@
+//! Who is in a session, on which connections, and what each of them has been told.
+//!
+//! What is told to a person is numbered and kept for a while, so that after a cut they get what they missed. The
+//! numbers are good within one epoch: from when this person came until they left, or the server was restarted.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use session::{ParticipantId, Refusal, Seat, View};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::architectures::Machine;
+use crate::clock;
+use crate::secret::random_text;
+
+/// Messages kept for each person. Arbitrary; a person who missed more gets the View as it is.
+const KEPT: usize = 256;
+/// Messages that may wait for one connection: all that are kept, and some more. One that falls further behind is cut.
+pub(crate) const WAITING: usize = KEPT + 64;
+
+/// What goes to a connection.
+#[derive(Debug)]
+pub(crate) enum Outgoing {
+    /// A message, as JSON.
+    Text(String),
+    /// The last one: the same person has come by another connection.
+    TakenOver(&'static str),
+}
+
+/// How far a connection had come before it was cut.
+#[derive(Clone, Debug)]
+pub(crate) struct Resume {
+    pub(crate) epoch: String,
+    pub(crate) after: u64,
+}
+
+/// What is told to a person, and numbered.
+#[derive(Clone, Debug)]
+enum Message {
+    /// Their View, as JSON. All whose View reads the same share one copy.
+    View(Arc<str>),
+    Notice(String),
+    Done(String),
+    Refused(String, Refusal),
+}
+
+struct Line {
+    number: u64,
+    out: mpsc::Sender<Outgoing>,
+}
+
+struct Member {
+    epoch: String,
+    /// The number of the last message.
+    last: u64,
+    kept: VecDeque<(u64, Message)>,
+    /// As it was last told.
+    view: Option<View>,
+    lines: Vec<Line>,
+    /// When they count as having left, unless they come back. Set while there is no line.
+    leaves: Option<Instant>,
+}
+
+/// Everybody who has joined and not left.
+pub(crate) struct Audience {
+    members: BTreeMap<ParticipantId, Member>,
+    /// How long somebody without a line stays a member.
+    grace: Duration,
+    lines: u64,
+    /// Lines cut since `cut` was asked for.
+    cut: u64,
+}
+
+impl Audience {
+    /// Nobody.
+    pub(crate) fn new(grace: Duration) -> Audience {
+        Audience {
+            members: BTreeMap::new(),
+            grace,
+            lines: 0,
+            cut: 0,
+        }
+    }
+
+    /// Somebody who was there before a restart, and is given `grace` to come back.
+    pub(crate) fn expect(&mut self, participant: ParticipantId, grace: Duration) {
+        let member = Member::new(Instant::now() + grace);
+        self.members.insert(participant, member);
+    }
+
+    /// Whether somebody is a member.
+    pub(crate) fn has(&self, participant: &ParticipantId) -> bool {
+        self.members.contains_key(participant)
+    }
+
+    /// Whether somebody has a line.
+    pub(crate) fn reaches(&self, participant: &ParticipantId) -> bool {
+        let member = self.members.get(participant);
+        member.is_some_and(|member| !member.lines.is_empty())
+    }
+
+    /// Whether nobody is there.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// How many lines were cut since the last time this was asked.
+    pub(crate) fn cut(&mut self) -> u64 {
+        std::mem::take(&mut self.cut)
+    }
+
+    /// Connects a line: greets it and tells what it missed, or how things stand. Returns the line's number.
+    pub(crate) fn connect(
+        &mut self,
+        participant: &ParticipantId,
+        seat: Seat,
+        resume: Option<&Resume>,
+        out: mpsc::Sender<Outgoing>,
+        machine: &dyn Machine,
+    ) -> u64 {
+        self.lines += 1;
+        let line = Line {
+            number: self.lines,
+            out,
+        };
+        let member = self
+            .members
+            .entry(participant.clone())
+            .or_insert_with(|| Member::new(Instant::now()));
+        member.leaves = None;
+        let view = machine.view(participant);
+        // A host's page steers the show, and a camera is sent from one place. Who only watches may do so twice.
+        if seat == Seat::Host || !view.publishes.is_empty() {
+            member.take_over();
+        }
+        let missed = resume.and_then(|resume| member.missed(resume));
+        let greeting = json!({
+            "type": "hello",
+            "epoch": member.epoch,
+            "last": if missed.is_some() { resume.map_or(0, |resume| resume.after) } else { member.last },
+            "participant": participant,
+        });
+        // A line's queue is empty at first, and holds more than can be sent here.
+        let _ = line.out.try_send(Outgoing::Text(greeting.to_string()));
+        for (number, message) in missed.iter().flatten() {
+            let _ = line.out.try_send(Outgoing::Text(message.numbered(*number)));
+        }
+        let number = line.number;
+        member.lines.push(line);
+        if missed.is_none() || member.view.as_ref() != Some(&view) {
+            let text = serde_json::to_string(&view).unwrap_or_default();
+            self.cut += member.tell(Message::View(text.into()));
+            member.view = Some(view);
+        }
+        number
+    }
+
+    /// A line is gone. Its person stays for the grace period.
+    pub(crate) fn disconnected(&mut self, participant: &ParticipantId, number: u64) {
+        if let Some(member) = self.members.get_mut(participant) {
+            member.lines.retain(|line| line.number != number);
+            member.grant(self.grace);
+        }
+    }
+
+    /// Whether the line is still this person's: one that was taken over has no say.
+    pub(crate) fn holds(&self, participant: &ParticipantId, number: u64) -> bool {
+        let member = self.members.get(participant);
+        member.is_some_and(|member| member.lines.iter().any(|line| line.number == number))
+    }
+
+    /// Forgets somebody.
+    pub(crate) fn remove(&mut self, participant: &ParticipantId) {
+        self.members.remove(participant);
+    }
+
+    /// Whose grace period is over.
+    pub(crate) fn leaving(&self, now: Instant) -> Vec<ParticipantId> {
+        let over = |member: &Member| member.leaves.is_some_and(|at| at <= now);
+        self.members
+            .iter()
+            .filter(|(_, member)| over(member))
+            .map(|(participant, _)| participant.clone())
+            .collect()
+    }
+
+    /// When the next grace period is over.
+    pub(crate) fn next_leaving(&self) -> Option<Instant> {
+        self.members.values().filter_map(|m| m.leaves).min()
+    }
+
+    /// Whether an act of that id was answered, in which case the answer has been told or is kept for telling.
+    pub(crate) fn answered(&self, participant: &ParticipantId, act: &str) -> bool {
+        let is = |message: &Message| match message {
+            Message::Done(id) | Message::Refused(id, _) => id == act,
+            _ => false,
+        };
+        self.members
+            .get(participant)
+            .is_some_and(|member| member.kept.iter().any(|(_, message)| is(message)))
+    }
+
+    /// Answers an act.
+    pub(crate) fn answer(
+        &mut self,
+        participant: &ParticipantId,
+        act: String,
+        outcome: Result<(), Refusal>,
+    ) {
+        let message = match outcome {
+            Ok(()) => Message::Done(act),
+            Err(refusal) => Message::Refused(act, refusal),
+        };
+        self.tell(participant, message);
+    }
+
+    /// Tells somebody something, once.
+    pub(crate) fn notice(&mut self, participant: &ParticipantId, text: String) {
+        self.tell(participant, Message::Notice(text));
+    }
+
+    fn tell(&mut self, participant: &ParticipantId, message: Message) {
+        if let Some(member) = self.members.get_mut(participant) {
+            self.cut += member.tell(message);
+            member.grant(self.grace);
+        }
+    }
+
+    /// Tells everybody whose View has changed how it reads now.
+    pub(crate) fn publish(&mut self, machine: &dyn Machine) {
+        let mut texts: HashMap<String, Arc<str>> = HashMap::new();
+        for (participant, member) in &mut self.members {
+            let view = machine.view(participant);
+            if member.view.as_ref() == Some(&view) {
+                continue;
+            }
+            let text = serde_json::to_string(&view).unwrap_or_default();
+            let shared = match texts.get(&text) {
+                Some(shared) => Arc::clone(shared),
+                None => Arc::clone(texts.entry(text.clone()).or_insert_with(|| Arc::from(text))),
+            };
+            // Whoever begins to publish does so from one place: the one where they came in last.
+            if !view.publishes.is_empty()
+                && let Some(newest) = member.lines.pop()
+            {
+                member.take_over();
+                member.lines.push(newest);
+            }
+            self.cut += member.tell(Message::View(shared));
+            member.grant(self.grace);
+            member.view = Some(view);
+        }
+    }
+}
+
+impl Member {
+    fn new(leaves: Instant) -> Member {
+        Member {
+            epoch: random_text::<9>(),
+            last: 0,
+            kept: VecDeque::new(),
+            view: None,
+            lines: Vec::new(),
+            leaves: Some(leaves),
+        }
+    }
+
+    /// Starts the grace period if there is no line and it has not started.
+    fn grant(&mut self, grace: Duration) {
+        if self.lines.is_empty() && self.leaves.is_none() {
+            self.leaves = Some(Instant::now() + grace);
+        }
+    }
+
+    fn take_over(&mut self) {
+        for line in self.lines.drain(..) {
+            let words = "You opened this page in another place, and it goes on there.";
+            // A line that cannot even take this is dropped all the same.
+            let _ = line.out.try_send(Outgoing::TakenOver(words));
+        }
+    }
+
+    /// What came after `resume`, if all of it is still here.
+    fn missed(&self, resume: &Resume) -> Option<Vec<(u64, Message)>> {
+        let oldest = self.kept.front().map_or(self.last + 1, |(n, _)| *n);
+        let known =
+            resume.epoch == self.epoch && resume.after <= self.last && resume.after + 1 >= oldest;
+        known.then(|| {
+            let later = self.kept.iter().filter(|(n, _)| *n > resume.after);
+            later.cloned().collect()
+        })
+    }
+
+    /// Numbers a message, keeps it, and sends it on every line. Returns how many lines were cut over it.
+    fn tell(&mut self, message: Message) -> u64 {
+        self.last += 1;
+        let text = message.numbered(self.last);
+        let before = self.lines.len();
+        // A full queue is a page that does not keep up. Cutting it costs nothing: it resumes where it was.
+        self.lines
+            .retain(|line| line.out.try_send(Outgoing::Text(text.clone())).is_ok());
+        self.kept.push_back((self.last, message));
+        if self.kept.len() > KEPT {
+            self.kept.pop_front();
+        }
+        (before - self.lines.len()) as u64
+    }
+}
+
+impl Message {
+    fn numbered(&self, n: u64) -> String {
+        match self {
+            // The View is JSON already. The time is that of sending, also when sent again: pages set their clocks by it.
+            Message::View(view) => format!(
+                r#"{{"n":{n},"type":"view","view":{view},"now":{}}}"#,
+                clock::now().0
+            ),
+            Message::Notice(text) => json!({"n": n, "type": "notice", "text": text}).to_string(),
+            Message::Done(id) => json!({"n": n, "type": "done", "id": id}).to_string(),
+            Message::Refused(id, refusal) => {
+                json!({"n": n, "type": "refused", "id": id, "reason": refusal.0}).to_string()
+            }
+        }
+    }
+}
