@@ -240,3 +240,7 @@ pub(crate) async fn post(
     // Without the address: it may carry a secret in its query.
     sent.map_err(|error| error.without_url().to_string())
 }
+
+#[cfg(test)]
+#[path = "deliveries_tests.rs"]
+mod tests;

@@ -159,21 +159,20 @@ async fn started(shared: &Shared, playback_id: &str) {
 }
 
 async fn idle(shared: &Shared, playback_id: &str) {
+    // First on disk when it was last seen, then no longer active: a reader between the two never sees that time go back.
+    if let Some(row) = shared.tables().stream_by_playback(playback_id) {
+        seen_now(shared, &row.stream.id).await;
+    }
     let Some(deleted) = shared.live.stop(playback_id) else {
         return;
     };
-    let tables = shared.tables();
-    let kept = tables.stream_by_playback(playback_id).cloned();
-    let still_there = kept.is_some();
+    let kept = shared.tables().stream_by_playback(playback_id).cloned();
     let Some(mut row) = kept.or(deleted) else {
         return;
     };
     Arc::make_mut(&mut row).stream.last_seen = now_ms();
     tracing::info!(stream = %row.stream.id, "stream idle");
     shared.deliveries.report(Event::STREAM_IDLE, &shared.live.show(&row));
-    if still_there {
-        seen_now(shared, &row.stream.id).await;
-    }
 }
 
 /// Best effort: a disk that is full must not stop the picture.

@@ -68,13 +68,19 @@ impl TestLocal {
         TestLocal { local, folder }
     }
 
-    pub(crate) fn file(&self) -> PathBuf {
-        self.folder.path().join("state.json")
+    /// One that is also served on a port of its own, with a base address to match.
+    pub(crate) async fn serving() -> (TestLocal, Url) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
+        let base_url = server.clone();
+        let local = Self::start_with(|config| config.base_url = base_url).await;
+        let router = local.local.router();
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        (local, server)
     }
 
-    /// Serves the router on a port of its own; gives back its address, with a slash at the end.
-    pub(crate) async fn serve(&self) -> Url {
-        serve(&self.local).await
+    pub(crate) fn file(&self) -> PathBuf {
+        self.folder.path().join("state.json")
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
@@ -128,14 +134,6 @@ impl TestLocal {
         }
         self.send(request.body(Body::from(body.to_owned())).unwrap()).await
     }
-}
-
-pub(crate) async fn serve(local: &Local) -> Url {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let router = local.router();
-    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-    Url::parse(&format!("http://{address}/")).unwrap()
 }
 
 pub(crate) fn studio(server: &Url) -> Studio {
