@@ -4,9 +4,12 @@
 //! [`new`] makes a project, [`twins`] and [`lock`] derive the files that exist twice, [`bless`] renews them.
 
 pub mod bless;
+#[cfg(feature = "lab")]
+pub mod browser;
 pub mod generate;
 pub mod lock;
 pub mod model;
 pub mod new;
 pub mod root;
+pub mod skip;
 pub mod twins;
