@@ -75,7 +75,7 @@ async fn main() -> ExitCode {
 
 async fn run(options: Options) -> anyhow::Result<()> {
     ensure!(
-        options.width % 2 == 0 && options.height % 2 == 0,
+        options.width.is_multiple_of(2) && options.height.is_multiple_of(2),
         "width and height must be even: H.264 keeps one colour for two by two pixels"
     );
     // What is wrong is not shown: it may hold a key.
@@ -135,7 +135,7 @@ async fn publish(
             _ = state.wait_for(|state| state.is_over()) => bail!("the server ended the connection"),
             _ = sounds.tick() => {
                 let (packet, at) = tone.next()?;
-                publisher.write_audio(packet.into(), at).await?;
+                publisher.write_audio(packet, at).await?;
             }
             _ = pictures.tick() => {
                 if keyframe_requests.has_changed().unwrap_or(false) {

@@ -124,3 +124,45 @@ pub(crate) async fn body(
     }
     Ok(body)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_client_needs_nothing_installed_for_the_process() {
+        let client = |url: &str| client(&url.parse().unwrap(), CONNECT);
+        client("http://127.0.0.1:8888/api").unwrap();
+        // A machine without CA certificates says so; it does not panic for want of a provider.
+        match client("https://livepeer.studio/api") {
+            Ok(_) => {}
+            Err(error) => assert!(error.to_string().contains("ca-certificates"), "{error}"),
+        }
+        assert!(rustls::crypto::CryptoProvider::get_default().is_none());
+    }
+
+    #[test]
+    fn loopback_is_known_in_every_spelling() {
+        let loopback = |url: &str| is_loopback(&url.parse().unwrap());
+        assert!(
+            [
+                "http://localhost:1",
+                "http://app.localhost",
+                "http://127.0.0.2",
+                "http://[::1]"
+            ]
+            .into_iter()
+            .all(loopback)
+        );
+        assert!(
+            ![
+                "http://livepeer.studio",
+                "http://10.0.0.1",
+                "http://localhost.example"
+            ]
+            .into_iter()
+            .any(loopback)
+        );
+    }
+}
