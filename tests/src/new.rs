@@ -180,20 +180,15 @@ fn serve(dir: &Path) -> anyhow::Result<()> {
     }
 
     let mut app = cargo("run");
-    let listen = match std::env::var("LISTEN") {
-        Ok(chosen) => chosen,
-        Err(_) => {
-            let listen = format!("127.0.0.1:{}", free_tcp_port(3000)?);
-            app.env("LISTEN", &listen);
-            listen
-        }
-    };
+    // The app itself says where it serves, once it does.
+    if std::env::var_os("LISTEN").is_none() {
+        app.env("LISTEN", format!("127.0.0.1:{}", free_tcp_port(3000)?));
+    }
     if std::env::var_os("LIVEPEER_LOCAL_UDP").is_none() {
         let port = free_udp_port(7300)?;
         app.env("LIVEPEER_LOCAL_UDP", format!("0.0.0.0:{port}"));
     }
-    let port = listen.rsplit(':').next().unwrap_or(&listen);
-    println!("Serving on http://localhost:{port} (Ctrl-C ends it)");
+    println!("Starting it; Ctrl-C ends it.");
     become_it(app)
 }
 
