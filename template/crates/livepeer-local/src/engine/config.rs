@@ -45,7 +45,7 @@ impl Default for EngineConfig {
             publisher_silence: Duration::from_millis(6500),
             viewer_hold: Duration::from_secs(60),
             keyframe_interval: Duration::from_millis(500),
-            replay_limit: 3_000_000,
+            replay_limit: 1_000_000,
         }
     }
 }

@@ -21,7 +21,7 @@ use super::names::{Answer, OfferError, SessionId, StreamEvent, StreamName};
 use super::negotiate;
 use super::outbox::Outbox;
 use super::publisher::Receiver;
-use super::sdp::{AnswerLine, Offer, Transport, write_answer};
+use super::sdp::{AnswerLine, Offer, Setup, Transport, write_answer};
 use super::session::{Leg, NewSession, Session, Tracks, Viewer};
 use super::stats::{Counters, Drops, Stats, StreamStats};
 use super::stream::{SessionKey, Stream};
@@ -138,6 +138,7 @@ impl Core {
             our_ssrc,
             reduced_size: reduced_size(offer),
             fingerprints: offer.fingerprints.clone(),
+            calls: offer.setup == Setup::Passive,
         };
         Ok(self.insert(now, key, offer, &plan.lines, new))
     }
@@ -180,6 +181,7 @@ impl Core {
             our_ssrc,
             reduced_size: reduced_size(offer),
             fingerprints: offer.fingerprints.clone(),
+            calls: offer.setup == Setup::Passive,
         };
         Ok(self.insert(now, key, offer, &plan.lines, new))
     }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::core::Core;
-use super::dtls::DtlsEvent;
+use super::dtls::{DtlsError, DtlsEvent};
 use super::ice::Request;
 use super::names::StreamEvent;
 use super::outbox::Path;
@@ -69,6 +69,9 @@ impl Core {
             self.by_address.remove(&forgotten);
         }
         self.by_address.insert(path.remote, key);
+        if let Err(error) = session.start_dtls(now, &self.dtls, &mut self.out) {
+            self.drop_failed(now, key, &error);
+        }
     }
 
     fn handle_dtls(&mut self, now: Instant, key: SessionKey, datagram: &[u8]) {
@@ -80,12 +83,16 @@ impl Core {
             Ok(None) if !was_connected && session.is_connected() => self.connected(now, key),
             Ok(Some(DtlsEvent::Closed)) => self.remove(now, key),
             Ok(_) => {}
-            Err(error) => {
-                self.drops.dtls += 1;
-                tracing::debug!(session = ?session.id, %error, "DTLS failed");
-                self.remove(now, key);
-            }
+            Err(error) => self.drop_failed(now, key, &error),
         }
+    }
+
+    fn drop_failed(&mut self, now: Instant, key: SessionKey, error: &DtlsError) {
+        self.drops.dtls += 1;
+        if let Some(session) = self.sessions.get(&key) {
+            tracing::debug!(session = ?session.id, %error, "DTLS failed");
+        }
+        self.remove(now, key);
     }
 
     /// The handshake of a session is done.

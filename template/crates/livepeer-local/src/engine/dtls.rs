@@ -1,4 +1,5 @@
-//! The DTLS server of one session, up to the SRTP keys (RFC 5764).
+//! The DTLS side of one session, up to the SRTP keys (RFC 5764). We are the server, but for a peer that
+//! insists on being it (`setup:passive`, as ffmpeg does).
 //!
 //! `rtc-dtls` takes the client's first SRTP profile, which in Chromium is the slowest. So the
 //! ClientHello is read here first, and the handshake gets a configuration with the one profile that
@@ -41,6 +42,8 @@ const PROFILES: [SrtpProtectionProfile; 3] = [
 pub(crate) struct DtlsServer {
     provider: Arc<dyn RTCCryptoProvider>,
     configs: Vec<(SrtpProtectionProfile, Arc<HandshakeConfig>)>,
+    /// For the peers that we call.
+    client: Arc<HandshakeConfig>,
     /// SHA-256 of the certificate, for the answers.
     pub(crate) fingerprint: [u8; 32],
 }
@@ -57,27 +60,30 @@ impl DtlsServer {
             .map_err(|error| error.to_string())?;
         let der = certificate.certificate.first().ok_or("it is empty")?;
         let fingerprint = Sha256::digest(der).into();
+        // WebRTC's certificates are self-signed: the peer's is held against the fingerprint of its offer,
+        // below, which a chain of trust would add nothing to.
+        let build = |profiles: &[SrtpProtectionProfile], is_client: bool| {
+            ConfigBuilder::default()
+                .with_crypto_provider(provider.clone())
+                .with_certificates(vec![certificate.clone()])
+                .with_srtp_protection_profiles(profiles.to_vec())
+                .with_client_auth(ClientAuthType::RequireAnyClientCert)
+                .with_insecure_skip_verify(true)
+                .with_extended_master_secret(ExtendedMasterSecretType::Require)
+                .with_flight_interval(FLIGHT_INTERVAL)
+                .build(is_client, None)
+                .map(Arc::new)
+                .map_err(|error| error.to_string())
+        };
         let configs = PROFILES
             .into_iter()
-            .map(|profile| {
-                // WebRTC's certificates are self-signed: the peer's is held against the fingerprint of
-                // its offer, below, which a chain of trust would add nothing to.
-                let config = ConfigBuilder::default()
-                    .with_crypto_provider(provider.clone())
-                    .with_certificates(vec![certificate.clone()])
-                    .with_srtp_protection_profiles(vec![profile])
-                    .with_client_auth(ClientAuthType::RequireAnyClientCert)
-                    .with_insecure_skip_verify(true)
-                    .with_extended_master_secret(ExtendedMasterSecretType::Require)
-                    .with_flight_interval(FLIGHT_INTERVAL)
-                    .build(false, None)
-                    .map_err(|error| error.to_string())?;
-                Ok((profile, Arc::new(config)))
-            })
+            .map(|profile| Ok((profile, build(&[profile], false)?)))
             .collect::<Result<_, String>>()?;
+        let client = build(&PROFILES, true)?;
         Ok(DtlsServer {
             provider,
             configs,
+            client,
             fingerprint,
         })
     }
@@ -117,12 +123,14 @@ pub(crate) enum DtlsError {
     Handshake(String),
 }
 
-/// The DTLS side of one session.
+/// One session's association.
 pub(crate) struct Dtls {
     phase: Phase,
 }
 
 enum Phase {
+    /// Until there is a path to call the peer on.
+    Call,
     /// Until the first flight is whole; browsers split it over two datagrams.
     Hello(HelloReader),
     Running {
@@ -133,10 +141,33 @@ enum Phase {
 }
 
 impl Dtls {
-    pub(crate) fn new() -> Self {
+    /// `calls`: whether we are the client.
+    pub(crate) fn new(calls: bool) -> Self {
         Dtls {
-            phase: Phase::Hello(HelloReader::default()),
+            phase: match calls {
+                true => Phase::Call,
+                false => Phase::Hello(HelloReader::default()),
+            },
         }
+    }
+
+    /// There is a path to the peer now: the ClientHello goes out, if it is ours to send.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be made.
+    pub(crate) fn start(&mut self, now: Instant, server: &DtlsServer) -> Result<(), DtlsError> {
+        if let Phase::Call = self.phase {
+            let mut endpoint = Endpoint::new(PEER, TransportProtocol::UDP, None);
+            endpoint
+                .connect(now, PEER, server.client.clone(), None)
+                .map_err(|error| DtlsError::Handshake(error.to_string()))?;
+            self.phase = Phase::Running {
+                endpoint,
+                connected: false,
+            };
+        }
+        Ok(())
     }
 
     /// Takes one datagram. The replies are fetched with [`poll_transmit`](Self::poll_transmit), even
@@ -283,6 +314,11 @@ fn keys(
     let material = state
         .export_keying_material(LABEL_EXTRACTOR_DTLS_SRTP, &[], length)
         .map_err(|error| DtlsError::Keys(error.to_string()))?;
-    Srtp::new(profile, material.as_ref(), false, provider.crypto())
-        .map_err(|error| DtlsError::Keys(error.to_string()))
+    Srtp::new(
+        profile,
+        material.as_ref(),
+        state.is_client(),
+        provider.crypto(),
+    )
+    .map_err(|error| DtlsError::Keys(error.to_string()))
 }

@@ -17,6 +17,8 @@ mod socket_loop;
 mod upkeep;
 
 mod negotiate;
+#[cfg(test)]
+mod negotiate_tests;
 mod sdp;
 mod session;
 mod stream;

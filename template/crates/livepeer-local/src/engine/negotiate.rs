@@ -1,7 +1,7 @@
 //! From an offer to what will flow: one codec for each kind, or words that say why not.
 
 use super::names::OfferError;
-use super::sdp::{AnswerLine, Codec, Kind, Media, Offer, Outgoing, Payload, Setup};
+use super::sdp::{AnswerLine, Codec, Kind, Media, Offer, Outgoing, Payload};
 use super::session::Tracks;
 
 /// What a publisher will send.
@@ -42,12 +42,12 @@ pub(crate) fn publish(offer: &Offer) -> Result<PublishPlan, OfferError> {
             lines.push(inactive(media));
             continue;
         }
-        let Some(payload) = media.payloads.first() else {
-            return Err(no_codec(media, SUPPORTED));
-        };
         if tracks[slot].is_some() {
             return Err(twice(media));
         }
+        let Some(payload) = media.payloads.first() else {
+            return Err(no_codec(media, SUPPORTED));
+        };
         lines.push(AnswerLine::Receive(payload.clone()));
         tracks[slot] = Some((index, payload.clone()));
     }
@@ -141,12 +141,6 @@ fn inactive(media: &Media) -> AnswerLine {
 
 fn check_transport(offer: &Offer) -> Result<(), OfferError> {
     let unsupported = |words: &str| Err(OfferError::Unsupported(words.into()));
-    if offer.setup == Setup::Passive {
-        return unsupported(
-            "it asks the server to start DTLS (a=setup:passive); supported are actpass and active \
-             (with ffmpeg, give its whip muxer the flag dtls_active)",
-        );
-    }
     let used: Vec<&Media> = offer.media.iter().filter(|m| slot(m).is_some()).collect();
     if used.iter().any(|media| !media.rtcp_mux) {
         return unsupported("it does not multiplex RTCP (a=rtcp-mux)");

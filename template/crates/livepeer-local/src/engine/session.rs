@@ -67,6 +67,8 @@ pub(crate) struct NewSession {
     pub(crate) our_ssrc: u32,
     pub(crate) reduced_size: bool,
     pub(crate) fingerprints: Vec<[u8; 32]>,
+    /// Whether we send the ClientHello.
+    pub(crate) calls: bool,
 }
 
 impl Session {
@@ -85,7 +87,7 @@ impl Session {
             fingerprints: new.fingerprints,
             path: None,
             validated: Vec::new(),
-            dtls: Dtls::new(),
+            dtls: Dtls::new(new.calls),
             srtp: None,
             rtcp_ssrcs: Vec::new(),
             rtcp_strangers: 0,
@@ -118,6 +120,18 @@ impl Session {
         }
         self.validated.push(path.remote);
         (self.validated.len() > MAX_VALIDATED).then(|| self.validated.remove(0))
+    }
+
+    /// Calls the peer, if that is ours to do and there is a path now.
+    pub(crate) fn start_dtls(
+        &mut self,
+        now: Instant,
+        server: &DtlsServer,
+        out: &mut Outbox,
+    ) -> Result<(), DtlsError> {
+        let outcome = self.dtls.start(now, server);
+        self.flush_dtls(out);
+        outcome
     }
 
     pub(crate) fn validated(&self) -> &[SocketAddr] {

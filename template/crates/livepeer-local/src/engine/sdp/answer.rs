@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
-use super::offer::{Kind, Media, Offer, Payload};
+use super::offer::{Media, Offer, Payload, Setup};
 
 /// What the answer says about our side of the transport.
 #[derive(Clone, Debug)]
@@ -118,7 +118,11 @@ impl Lines {
             "a=fingerprint:sha-256 {}",
             Hex(transport.fingerprint)
         ));
-        self.line(format_args!("a=setup:passive"));
+        let setup = match offer.setup {
+            Setup::ActPass | Setup::Active => "passive",
+            Setup::Passive => "active",
+        };
+        self.line(format_args!("a=setup:{setup}"));
         self.line(format_args!("a={direction}"));
         self.line(format_args!("a=rtcp-mux"));
         self.line(format_args!("a=rtcp-mux-only"));
@@ -154,13 +158,9 @@ impl Lines {
     }
 
     fn rejected(&mut self, offer: &Offer, media: &Media) {
-        let kind = match media.kind {
-            Kind::Other => "application",
-            kind => kind.name(),
-        };
         self.line(format_args!(
-            "m={kind} 0 {} {}",
-            media.protocol, media.formats
+            "m={} 0 {} {}",
+            media.word, media.protocol, media.formats
         ));
         self.line(format_args!("c=IN IP4 0.0.0.0"));
         if !offer.bundle.is_empty() {

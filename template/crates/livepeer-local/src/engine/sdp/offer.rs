@@ -15,8 +15,6 @@ const MAX_MID_BYTES: usize = 64;
 /// What is kept of an offer.
 #[derive(Clone, Debug)]
 pub(crate) struct Offer {
-    /// The peer's ICE user name fragment.
-    pub(crate) ice_ufrag: String,
     /// SHA-256 of the certificates that the peer may show in DTLS.
     pub(crate) fingerprints: Vec<[u8; 32]>,
     /// The peer's DTLS role.
@@ -31,7 +29,8 @@ pub(crate) struct Offer {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Media {
     pub(crate) kind: Kind,
-    /// The m-line after its port: protocol and formats, for an answer that rejects it.
+    /// The m-line's first word, and what stands after its port, for an answer that rejects it.
+    pub(crate) word: String,
     pub(crate) protocol: String,
     pub(crate) formats: String,
     pub(crate) mid: String,
@@ -216,6 +215,7 @@ impl Reader {
         let Ok(port) = port.split('/').next().unwrap_or_default().parse::<u32>() else {
             return malformed("an m-line's port is not a number");
         };
+        let word = kind.to_owned();
         let kind = match kind {
             "audio" => Kind::Audio,
             "video" => Kind::Video,
@@ -225,6 +225,7 @@ impl Reader {
             port,
             media: Media {
                 kind,
+                word,
                 protocol: protocol.to_owned(),
                 formats: formats.to_owned(),
                 ..Media::default()
@@ -411,7 +412,6 @@ impl Reader {
             None => Setup::ActPass,
         };
         Ok(Offer {
-            ice_ufrag,
             fingerprints,
             setup,
             media,
