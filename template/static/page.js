@@ -207,10 +207,13 @@ export class Page {
 
 /** @param {string} text */
 function notice(text) {
+  const notices = find(document, '#notices');
+  // Said once is enough, however often a reconnecting socket hears it.
+  if ([...notices.children].some((shown) => shown.textContent === text)) return;
   const element = document.createElement('p');
   element.className = 'notice';
   element.textContent = text;
-  find(document, '#notices').append(element);
+  notices.append(element);
   setTimeout(() => element.remove(), NOTICE);
 }
 

@@ -30,8 +30,12 @@ export class WhepPlayer extends Connection {
    * @param {boolean} expected
    */
   expect(expected) {
-    if (expected && !this.#expected) this.#countsSince = performance.now();
+    if (expected === this.#expected) return;
     this.#expected = expected;
+    if (!expected) return;
+    // The publisher is back: what flows already gets its time, and what waits for another attempt need not.
+    this.#countsSince = performance.now();
+    this.hurry();
   }
 
   /**
