@@ -91,7 +91,7 @@ fn router(app: App, embedded: Option<&Embedded>) -> Router {
         // Not from our pages, but signed.
         .merge(webhooks::routes())
         .layer(from_fn_with_state(app.clone(), security::headers))
-        .layer(telemetry::requests())
+        .layer(from_fn(telemetry::request))
         .with_state(app);
     match embedded {
         // Outside of our layers: it is another's server, which happens to have this port too.
@@ -276,6 +276,7 @@ impl Running {
         {
             tracing::warn!("the built-in Livepeer took too long to stop");
         }
+        self.app.store.close().await;
     }
 }
 

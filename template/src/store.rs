@@ -104,9 +104,14 @@ pub enum StoreError {
     Closed,
 }
 
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+/// What the database's thread is asked.
+enum Job {
+    Work(Box<dyn FnOnce(&mut Connection) + Send>),
+    Close(oneshot::Sender<()>),
+}
 
-/// A handle to the database's thread, which ends and closes the file when the last handle is dropped.
+/// A handle to the database's thread, which ends and closes the file when it is told to, or when the last handle is
+/// dropped.
 #[derive(Clone)]
 pub(crate) struct Store {
     jobs: mpsc::Sender<Job>,
@@ -140,11 +145,23 @@ impl Store {
         std::thread::Builder::new()
             .name("store".into())
             .spawn(move || {
+                let mut closing = None;
                 while let Ok(job) = inbox.recv() {
-                    job(&mut connection);
+                    match job {
+                        Job::Work(work) => work(&mut connection),
+                        Job::Close(done) => {
+                            closing = Some(done);
+                            break;
+                        }
+                    }
                 }
+                // What was asked later is refused from here on.
+                drop(inbox);
                 drop(connection);
                 drop(lock);
+                if let Some(done) = closing {
+                    let _ = done.send(());
+                }
             })
             .map_err(refuse)?;
         Ok(Store { jobs })
@@ -160,8 +177,18 @@ impl Store {
             // Nobody waits any more: the asking task was cancelled. The work is done all the same.
             let _ = answer.send(work(connection));
         });
-        self.jobs.send(job).map_err(|_| StoreError::Closed)?;
+        self.jobs
+            .send(Job::Work(job))
+            .map_err(|_| StoreError::Closed)?;
         answered.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Closes the database when everything asked for earlier is done. Its folder is free when this returns.
+    pub(crate) async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        if self.jobs.send(Job::Close(done)).is_ok() {
+            let _ = closed.await;
+        }
     }
 
     /// The value kept under `key`.
@@ -247,7 +274,11 @@ mod tests {
         let store = Store::open(folder.path()).unwrap();
         assert_eq!(store.setting_or("who", || "a".into()).await.unwrap(), "a");
         store.set("colour", "blue".into()).await.unwrap();
-        close(store, folder.path());
+        store.close().await;
+        assert!(matches!(
+            store.setting("who").await,
+            Err(StoreError::Closed)
+        ));
 
         let store = Store::open(folder.path()).unwrap();
         assert_eq!(store.setting_or("who", || "b".into()).await.unwrap(), "a");
@@ -274,12 +305,5 @@ mod tests {
         drop(file);
         let refused = Store::open(folder.path()).err().unwrap();
         assert!(matches!(refused, StoreError::TooNew(1000)), "{refused}");
-    }
-
-    /// Waits until the thread has let go of the folder.
-    fn close(store: Store, folder: &Path) {
-        drop(store);
-        let lock = File::open(folder.join("app.lock")).unwrap();
-        lock.lock().unwrap();
     }
 }

@@ -3,19 +3,18 @@
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use axum::body::Body;
-use axum::http::{Request, Response};
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::Response;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
-use tower_http::classify::{ServerErrorsAsFailures, SharedClassifier};
-use tower_http::trace::TraceLayer;
-use tracing::Span;
+use tracing::Instrument as _;
 use tracing_subscriber::EnvFilter;
 
 /// What is logged unless `RUST_LOG` says otherwise.
@@ -31,21 +30,23 @@ pub fn init() {
         .try_init();
 }
 
-/// A span for each request, with its path but for what is secret in it, and a line for what took long or failed.
-pub(crate) fn requests() -> TraceLayer<
-    SharedClassifier<ServerErrorsAsFailures>,
-    impl Fn(&Request<Body>) -> Span + Clone,
-    (),
-    impl Fn(&Response<Body>, Duration, &Span) + Clone,
-> {
-    TraceLayer::new_for_http()
-        .make_span_with(|request: &Request<Body>| {
-            tracing::info_span!("request", method = %request.method(), path = %shown(request.uri().path()))
-        })
-        .on_request(())
-        .on_response(|response: &Response<Body>, took: Duration, _: &Span| {
-            tracing::debug!(status = response.status().as_u16(), ?took, "answered");
-        })
+/// Gives each request a span, with its path but for what is secret in it, and a line when it is answered.
+pub(crate) async fn request(request: Request, next: Next) -> Response {
+    let path = shown(request.uri().path());
+    let span = tracing::info_span!("request", method = %request.method(), path);
+    async move {
+        let begun = Instant::now();
+        let response = next.run(request).await;
+        let (status, took) = (response.status(), begun.elapsed());
+        if status.is_server_error() {
+            tracing::warn!(status = status.as_u16(), ?took, "failed");
+        } else {
+            tracing::debug!(status = status.as_u16(), ?took, "answered");
+        }
+        response
+    }
+    .instrument(span)
+    .await
 }
 
 /// A path as it may be logged: a WHIP address holds the stream key, a WHIP session's address is a capability. Queries

@@ -332,11 +332,8 @@ pub(crate) fn in_the_making(connection: &Connection) -> Result<Vec<(String, Slot
     let rows = statement.query_map([], |row| Ok((row.get(0)?, json::<Effect>(row, 1)?)))?;
     let mut slots = Vec::new();
     for row in rows {
-        match row? {
-            (session, Effect::Provision { slot, .. } | Effect::End { slot }) => {
-                slots.push((session, slot));
-            }
-            _ => {}
+        if let (session, Effect::Provision { slot, .. } | Effect::End { slot }) = row? {
+            slots.push((session, slot));
         }
     }
     Ok(slots)

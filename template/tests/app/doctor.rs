@@ -1,0 +1,89 @@
+//! What is wrong is said in words, before anything is served.
+
+use app::StartError;
+use app::config::Config;
+use tokio_util::sync::CancellationToken;
+
+use crate::fake::{self, FakeLivepeer};
+use crate::support::{Browser, TestApp};
+
+async fn refused(config: Config) -> String {
+    match app::start(config, CancellationToken::new()).await {
+        Err(StartError::Livepeer(words)) => words,
+        Err(other) => panic!("{other:?}"),
+        Ok(_) => panic!("it started"),
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_key_is_named_and_not_told() {
+    // Browsers are not needed, but the HTTP client is.
+    let api = FakeLivepeer::default().start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = TestApp::config(&folder, |config| {
+        config.livepeer_api_url = Some(api.clone());
+        config.livepeer_api_key = Some("wrong-key-4711".into());
+    });
+    let words = refused(config.clone()).await;
+    assert!(
+        words.contains("LIVEPEER_API_KEY") && words.contains(api.as_str()),
+        "{words}"
+    );
+    assert!(!words.contains("4711"), "{words}");
+
+    let found = app::doctor::examine(&config).await;
+    let mends: Vec<&String> = found.iter().filter_map(|f| f.as_ref().err()).collect();
+    assert_eq!(mends, [&words]);
+}
+
+#[tokio::test]
+async fn a_livepeer_that_is_not_there_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = TestApp::config(&folder, |config| {
+        // Nothing listens on the port for discarding.
+        config.livepeer_api_url = Some("http://127.0.0.1:9/api".parse().unwrap());
+    });
+    let words = refused(config).await;
+    assert!(words.contains("LIVEPEER_API_URL"), "{words}");
+}
+
+#[tokio::test]
+async fn a_missing_key_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = TestApp::config(&folder, |config| {
+        config.livepeer_api_url = Some("https://livepeer.example/api".parse().unwrap());
+        config.livepeer_api_key = None;
+    });
+    assert!(refused(config).await.contains("LIVEPEER_API_KEY"));
+}
+
+#[tokio::test]
+async fn a_taken_port_is_named() {
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let config = TestApp::config(&folder, |config| {
+        config.listen = taken.local_addr().unwrap()
+    });
+    let error = app::start(config, CancellationToken::new())
+        .await
+        .err()
+        .unwrap();
+    assert!(error.to_string().contains("LISTEN"), "{error}");
+}
+
+#[tokio::test]
+async fn another_livepeer_is_taken_like_the_built_in_one() {
+    let api = FakeLivepeer::default().start().await;
+    let app = TestApp::start_with(|config| {
+        config.livepeer_api_url = Some(api);
+        config.livepeer_api_key = Some(fake::KEY.into());
+    })
+    .await;
+    assert_eq!(
+        Browser::at(app.url.clone()).get("/healthz").await.status,
+        200
+    );
+    // The built-in one is not there then.
+    assert_eq!(app.browser().get("/livepeer/api/stream").await.status, 404);
+    app.stop().await;
+}
