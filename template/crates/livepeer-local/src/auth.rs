@@ -20,11 +20,18 @@ pub(crate) async fn require_api_key(
     request: Request,
     next: Next,
 ) -> ApiResult<Response> {
-    check(request.headers(), shared.user_id(), shared.api_key().expose())?;
+    check(
+        request.headers(),
+        shared.user_id(),
+        shared.api_key().expose(),
+    )?;
     let query = request.uri().query().unwrap_or_default();
-    let names_project = url::form_urlencoded::parse(query.as_bytes()).any(|(key, _)| key == "projectId");
+    let names_project =
+        url::form_urlencoded::parse(query.as_bytes()).any(|(key, _)| key == "projectId");
     if names_project {
-        return Err(ApiError::bad_request("projectId as query param not supported"));
+        return Err(ApiError::bad_request(
+            "projectId as query param not supported",
+        ));
     }
     Ok(next.run(request).await)
 }

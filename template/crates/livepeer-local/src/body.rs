@@ -31,15 +31,17 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
         let json = is_json(request.headers());
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
-            let message = match rejection.status() {
-                StatusCode::PAYLOAD_TOO_LARGE => {
-                    format!("request entity too large: at most {MAX_BODY} bytes")
-                }
-                _ => rejection.body_text(),
-            };
-            ApiError::new(rejection.status(), message)
-        })?;
+        let bytes = Bytes::from_request(request, state)
+            .await
+            .map_err(|rejection| {
+                let message = match rejection.status() {
+                    StatusCode::PAYLOAD_TOO_LARGE => {
+                        format!("request entity too large: at most {MAX_BODY} bytes")
+                    }
+                    _ => rejection.body_text(),
+                };
+                ApiError::new(rejection.status(), message)
+            })?;
         if bytes.is_empty() {
             return Ok(JsonBody(Value::Object(Map::new())));
         }
@@ -57,7 +59,9 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
 
 fn is_json(headers: &HeaderMap) -> bool {
     let value = headers.get(header::CONTENT_TYPE);
-    let text = value.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let text = value
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let essence = text.split(';').next().unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("application/json")
 }

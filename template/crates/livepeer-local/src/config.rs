@@ -92,6 +92,9 @@ mod tests {
 
     #[test]
     fn the_default_is_where_livepeer_in_a_box_was() {
-        assert_eq!(Config::default().base_url.as_str(), "http://localhost:8888/");
+        assert_eq!(
+            Config::default().base_url.as_str(),
+            "http://localhost:8888/"
+        );
     }
 }

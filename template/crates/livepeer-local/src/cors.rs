@@ -25,7 +25,10 @@ pub(crate) async fn open(request: Request, next: Next) -> Response {
         headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
         let asked = HeaderValue::from_static(REQUEST_HEADERS);
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked);
-        headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+        headers.insert(
+            header::ACCESS_CONTROL_MAX_AGE,
+            HeaderValue::from_static("600"),
+        );
     }
     response
 }

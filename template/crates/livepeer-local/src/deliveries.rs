@@ -83,7 +83,11 @@ impl Deliveries {
     /// Puts an event into the lane of every webhook that asked for it. Never waits.
     pub(crate) fn report(&self, event: &str, stream: &WireStream) {
         let tables = self.inner.store.read();
-        let mut lanes = self.inner.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lanes = self
+            .inner
+            .lanes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         lanes.retain(|id, _| tables.webhook(id).is_some());
         let stream = &stream.row.stream;
         let (id, created_at) = (uuid(), now_ms());
@@ -107,7 +111,9 @@ impl Deliveries {
                     payload: None,
                 },
             };
-            let lane = lanes.entry(webhook.id.clone()).or_insert_with(|| self.open_lane());
+            let lane = lanes
+                .entry(webhook.id.clone())
+                .or_insert_with(|| self.open_lane());
             if lane.try_send(report).is_err() {
                 tracing::warn!(webhook = %webhook.id, event, "webhook is too far behind: a report was dropped");
             }
@@ -117,9 +123,16 @@ impl Deliveries {
     /// Delivers what is queued, once and for at most `deadline`; what waits for another attempt is dropped.
     pub(crate) async fn close(&self, deadline: Duration) {
         self.inner.closing.cancel();
-        self.inner.lanes.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.inner
+            .lanes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
         self.inner.tasks.close();
-        if tokio::time::timeout(deadline, self.inner.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(deadline, self.inner.tasks.wait())
+            .await
+            .is_err()
+        {
             tracing::warn!("a webhook did not answer before the end");
         }
         self.stop();

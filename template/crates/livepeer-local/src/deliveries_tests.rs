@@ -19,7 +19,11 @@ const SOON: Duration = Duration::from_secs(10);
 
 /// A receiver that answers with each status in turn (the last one for ever) and passes on what it was sent.
 async fn receiver(answers: &'static [u16]) -> (Url, mpsc::UnboundedReceiver<(HeaderMap, Bytes)>) {
-    type Taken = (Arc<AtomicUsize>, mpsc::UnboundedSender<(HeaderMap, Bytes)>, &'static [u16]);
+    type Taken = (
+        Arc<AtomicUsize>,
+        mpsc::UnboundedSender<(HeaderMap, Bytes)>,
+        &'static [u16],
+    );
     async fn take(
         State((count, taken, answers)): State<Taken>,
         headers: HeaderMap,
@@ -31,8 +35,14 @@ async fn receiver(answers: &'static [u16]) -> (Url, mpsc::UnboundedReceiver<(Hea
     }
     let (taken, seen) = mpsc::unbounded_channel();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/hook?token=in-the-address", listener.local_addr().unwrap());
-    let router = Router::new().route("/hook", post(take)).with_state((Arc::default(), taken, answers));
+    let url = format!(
+        "http://{}/hook?token=in-the-address",
+        listener.local_addr().unwrap()
+    );
+    let router =
+        Router::new()
+            .route("/hook", post(take))
+            .with_state((Arc::default(), taken, answers));
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
     (url.parse().unwrap(), seen)
 }
@@ -84,10 +94,16 @@ fn stream(id: &str) -> WireStream {
 }
 
 async fn next(seen: &mut mpsc::UnboundedReceiver<(HeaderMap, Bytes)>) -> Delivery {
-    let (headers, body) = tokio::time::timeout(SOON, seen.recv()).await.unwrap().unwrap();
+    let (headers, body) = tokio::time::timeout(SOON, seen.recv())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(headers[CONTENT_TYPE], "application/json");
     assert_eq!(headers[USER_AGENT], "livepeer.studio");
-    assert!(!String::from_utf8_lossy(&body).contains("abcd-efgh"), "the stream key is not told");
+    assert!(
+        !String::from_utf8_lossy(&body).contains("abcd-efgh"),
+        "the stream key is not told"
+    );
     let signature = headers[webhook::SIGNATURE_HEADER].to_str().unwrap();
     webhook::verify(&"s3cret".into(), Some(signature), &body, SystemTime::now()).unwrap()
 }
@@ -97,7 +113,11 @@ async fn a_failure_is_repeated_with_the_same_id_and_a_new_signature() {
     let (url, mut seen) = receiver(&[500, 503, 200]).await;
     let scene = scene(&[("h", &url, &["stream.started"], None)]).await;
     scene.deliveries.report("stream.started", &stream("s"));
-    let (first, second, third) = (next(&mut seen).await, next(&mut seen).await, next(&mut seen).await);
+    let (first, second, third) = (
+        next(&mut seen).await,
+        next(&mut seen).await,
+        next(&mut seen).await,
+    );
     assert_eq!((&first.id, &second.id), (&second.id, &third.id));
     assert_eq!(first.created_at, third.created_at);
     assert!(first.timestamp < third.timestamp, "each is signed anew");
@@ -140,7 +160,10 @@ async fn reports_come_in_order_and_only_to_who_asked() {
         assert_eq!(next(&mut seen).await.name, "stream.idle");
     }
     let only = next(&mut others).await;
-    assert_eq!((only.name.as_str(), only.stream.unwrap().id.as_str()), ("stream.idle", "b"));
+    assert_eq!(
+        (only.name.as_str(), only.stream.unwrap().id.as_str()),
+        ("stream.idle", "b")
+    );
     scene.deliveries.close(SOON).await;
     assert!(others.try_recv().is_err());
 }
@@ -149,13 +172,21 @@ async fn reports_come_in_order_and_only_to_who_asked() {
 async fn a_receiver_that_hangs_delays_nobody_and_its_queue_is_bounded() {
     // Accepts connections (the system does) and never answers.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let hanging = format!("http://{}/", silent.local_addr().unwrap()).parse().unwrap();
+    let hanging = format!("http://{}/", silent.local_addr().unwrap())
+        .parse()
+        .unwrap();
     let (url, mut seen) = receiver(&[200]).await;
     let events = &["stream.started"][..];
-    let scene = scene(&[("hangs", &hanging, events, None), ("well", &url, events, None)]).await;
+    let scene = scene(&[
+        ("hangs", &hanging, events, None),
+        ("well", &url, events, None),
+    ])
+    .await;
     let begin = std::time::Instant::now();
     for n in 0..(QUEUE + 50) {
-        scene.deliveries.report("stream.started", &stream(&n.to_string()));
+        scene
+            .deliveries
+            .report("stream.started", &stream(&n.to_string()));
         // The one that is well keeps up.
         assert_eq!(next(&mut seen).await.stream.unwrap().id, n.to_string());
     }
@@ -180,7 +211,9 @@ async fn a_webhook_that_is_deleted_hears_no_more() {
     // The repetition finds that nobody wants it any more and ends.
     let inner = scene.deliveries.inner.clone();
     inner.tasks.close();
-    tokio::time::timeout(SOON, inner.tasks.wait()).await.expect("nothing is left waiting");
+    tokio::time::timeout(SOON, inner.tasks.wait())
+        .await
+        .expect("nothing is left waiting");
 }
 
 #[tokio::test]
@@ -190,5 +223,7 @@ async fn closing_drops_what_waits_for_another_attempt() {
     let slow = Deliveries::new(folder_scene.store.clone(), Duration::from_secs(3600));
     slow.report("stream.idle", &stream("a"));
     next(&mut seen).await;
-    tokio::time::timeout(SOON, slow.close(Duration::from_secs(3600))).await.expect("it does not wait an hour");
+    tokio::time::timeout(SOON, slow.close(Duration::from_secs(3600)))
+        .await
+        .expect("it does not wait an hour");
 }

@@ -62,7 +62,10 @@ impl ApiError {
     /// 500. The cause goes to the log, not to the caller.
     pub(crate) fn internal(cause: impl Display) -> ApiError {
         tracing::error!(%cause, "a request failed inside the local Livepeer");
-        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error: Error")
+        ApiError::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "Internal server error: Error",
+        )
     }
 }
 
@@ -78,7 +81,9 @@ impl IntoResponse for ApiError {
         let mut response = (self.status, body).into_response();
         if self.status == StatusCode::UNAUTHORIZED {
             let challenge = HeaderValue::from_static("Bearer realm=\"livepeer\"");
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, challenge);
         }
         response
     }

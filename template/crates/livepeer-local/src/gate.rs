@@ -49,7 +49,9 @@ impl Viewer {
             token: asked("jwt").or_else(|| header(&TOKEN_HEADER)),
             access_key: asked("accessKey").or_else(|| header(&ACCESS_KEY_HEADER)),
             // A sandboxed page sends `null`; then its address speaks for it.
-            origin: header(&header::ORIGIN).filter(|origin| origin != "null").or_else(referrer),
+            origin: header(&header::ORIGIN)
+                .filter(|origin| origin != "null")
+                .or_else(referrer),
         }
     }
 }
@@ -67,17 +69,25 @@ pub(crate) enum Verdict {
 pub(crate) enum Refusal {
     #[error("this stream is suspended")]
     Suspended,
-    #[error("pages from this origin may not play this stream: its playback policy names the origins that may")]
+    #[error(
+        "pages from this origin may not play this stream: its playback policy names the origins that may"
+    )]
     Origin,
-    #[error("this stream is private: send a playback token in the header Livepeer-Jwt, or as ?jwt=")]
+    #[error(
+        "this stream is private: send a playback token in the header Livepeer-Jwt, or as ?jwt="
+    )]
     NoToken,
     #[error("the playback token is refused: {0}")]
     Token(#[from] TokenError),
-    #[error("the playback token is refused: its signing key is not registered here; create one and sign with that")]
+    #[error(
+        "the playback token is refused: its signing key is not registered here; create one and sign with that"
+    )]
     UnknownKey,
     #[error("the playback token is refused: its signing key is disabled")]
     DisabledKey,
-    #[error("this stream is private: send an access key in the header Livepeer-Access-Key, or as ?accessKey=")]
+    #[error(
+        "this stream is private: send an access key in the header Livepeer-Access-Key, or as ?accessKey="
+    )]
     NoAccessKey,
     #[error("this stream's playback policy names a webhook that is gone")]
     NoWebhook,

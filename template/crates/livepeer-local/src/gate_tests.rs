@@ -57,7 +57,10 @@ fn scene(policy: Option<PlaybackPolicy>) -> Scene {
 
 impl Scene {
     fn token(&self, playback_id: &str, now: SystemTime, life: Duration) -> String {
-        let token = self.signer.mint(playback_id, now, life, Map::new()).unwrap();
+        let token = self
+            .signer
+            .mint(playback_id, now, life, Map::new())
+            .unwrap();
         token.expose().to_owned()
     }
 
@@ -95,7 +98,11 @@ fn policy(kind: PolicyKind, origins: &[&str]) -> PlaybackPolicy {
 
 #[test]
 fn a_public_stream_lets_everybody_in_until_it_is_suspended() {
-    for open in [None, Some(PlaybackPolicy::public()), Some(policy(PolicyKind::Public, &[]))] {
+    for open in [
+        None,
+        Some(PlaybackPolicy::public()),
+        Some(policy(PolicyKind::Public, &[])),
+    ] {
         let mut scene = scene(open);
         assert!(scene.decide(&Viewer::default()).is_ok());
         assert!(scene.decide(&with_token("nonsense")).is_ok());
@@ -112,23 +119,46 @@ fn a_jwt_stream_asks_for_a_token_of_a_registered_key_for_this_stream_and_this_ti
     let refused = |viewer: &Viewer| scene.decide(viewer).err();
 
     assert!(scene.decide(&with_token(&scene.good_token())).is_ok());
-    assert!(scene.decide(&with_token(&scene.token(&format!("video+{id}"), scene.now, MINUTE))).is_ok());
+    assert!(
+        scene
+            .decide(&with_token(&scene.token(
+                &format!("video+{id}"),
+                scene.now,
+                MINUTE
+            )))
+            .is_ok()
+    );
 
     assert_eq!(refused(&Viewer::default()), Some(Refusal::NoToken));
     let others = scene.token("ffff00000000plbk", scene.now, MINUTE);
-    assert_eq!(refused(&with_token(&others)), Some(TokenError::OtherStream.into()));
+    assert_eq!(
+        refused(&with_token(&others)),
+        Some(TokenError::OtherStream.into())
+    );
     let old = scene.token(id, scene.now - 2 * MINUTE, MINUTE);
     assert_eq!(refused(&with_token(&old)), Some(TokenError::Expired.into()));
     let early = scene.token(id, scene.now + MINUTE, MINUTE);
-    assert_eq!(refused(&with_token(&early)), Some(TokenError::NotYet.into()));
+    assert_eq!(
+        refused(&with_token(&early)),
+        Some(TokenError::NotYet.into())
+    );
     let long = scene.token(id, scene.now + MINUTE, 7 * 24 * 60 * MINUTE);
-    assert_eq!(refused(&with_token(&long)), Some(TokenError::TooLong.into()));
+    assert_eq!(
+        refused(&with_token(&long)),
+        Some(TokenError::TooLong.into())
+    );
 
     let good = scene.good_token();
     let (signed, _) = good.rsplit_once('.').unwrap();
     let forged = format!("{signed}.{}", "A".repeat(86));
-    assert_eq!(refused(&with_token(&forged)), Some(TokenError::Signature.into()));
-    assert!(matches!(refused(&with_token("a.b.c")), Some(Refusal::Token(_))));
+    assert_eq!(
+        refused(&with_token(&forged)),
+        Some(TokenError::Signature.into())
+    );
+    assert!(matches!(
+        refused(&with_token("a.b.c")),
+        Some(Refusal::Token(_))
+    ));
     assert!(matches!(refused(&with_token("")), Some(Refusal::Token(_))));
 }
 
@@ -137,9 +167,15 @@ fn a_token_of_a_key_that_is_unknown_or_disabled_is_refused() {
     let mut scene = scene(Some(PlaybackPolicy::jwt()));
     let token = scene.good_token();
     scene.tables.signing_keys[0].disabled = true;
-    assert_eq!(scene.decide(&with_token(&token)).err(), Some(Refusal::DisabledKey));
+    assert_eq!(
+        scene.decide(&with_token(&token)).err(),
+        Some(Refusal::DisabledKey)
+    );
     scene.tables.signing_keys.clear();
-    assert_eq!(scene.decide(&with_token(&token)).err(), Some(Refusal::UnknownKey));
+    assert_eq!(
+        scene.decide(&with_token(&token)).err(),
+        Some(Refusal::UnknownKey)
+    );
 }
 
 #[test]
@@ -170,7 +206,10 @@ fn allowed_origins_hold_for_every_policy_before_anything_else() {
 #[test]
 fn the_webhook_policy_asks_only_when_there_is_something_to_ask() {
     let mut scene = scene(Some(policy(PolicyKind::Webhook, &[])));
-    assert_eq!(scene.decide(&Viewer::default()).err(), Some(Refusal::NoAccessKey));
+    assert_eq!(
+        scene.decide(&Viewer::default()).err(),
+        Some(Refusal::NoAccessKey)
+    );
     let viewer = Viewer {
         access_key: Some("abc".into()),
         ..Viewer::default()
@@ -186,7 +225,10 @@ fn the_query_wins_over_the_header_and_a_null_origin_is_replaced_by_the_page() {
     headers.insert(TOKEN_HEADER, "from-header".parse().unwrap());
     headers.insert(ACCESS_KEY_HEADER, "key-header".parse().unwrap());
     headers.insert(header::ORIGIN, "null".parse().unwrap());
-    headers.insert(header::REFERER, "https://app.example/watch?x=1".parse().unwrap());
+    headers.insert(
+        header::REFERER,
+        "https://app.example/watch?x=1".parse().unwrap(),
+    );
 
     let viewer = Viewer::of(&headers, "jwt=from%2Equery&accessKey=key-query");
     assert_eq!(viewer.token.as_deref(), Some("from.query"));
@@ -197,7 +239,10 @@ fn the_query_wins_over_the_header_and_a_null_origin_is_replaced_by_the_page() {
     assert_eq!(viewer.token.as_deref(), Some("from-header"));
     assert_eq!(viewer.access_key.as_deref(), Some("key-header"));
     headers.insert(header::ORIGIN, "https://other.example".parse().unwrap());
-    assert_eq!(Viewer::of(&headers, "").origin.as_deref(), Some("https://other.example"));
+    assert_eq!(
+        Viewer::of(&headers, "").origin.as_deref(),
+        Some("https://other.example")
+    );
 }
 
 #[test]

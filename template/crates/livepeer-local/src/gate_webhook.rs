@@ -23,8 +23,16 @@ pub(crate) enum Decision {
 }
 
 /// Asks. The stream's key is not among what is told.
-pub(crate) async fn ask(row: &WebhookRow, stream: &Stream, access_key: &str, play_url: &Url) -> Decision {
-    let context = stream.playback_policy.as_ref().and_then(|policy| policy.webhook_context.clone());
+pub(crate) async fn ask(
+    row: &WebhookRow,
+    stream: &Stream,
+    access_key: &str,
+    play_url: &Url,
+) -> Decision {
+    let context = stream
+        .playback_policy
+        .as_ref()
+        .and_then(|policy| policy.webhook_context.clone());
     let timestamp = now_ms();
     let body = json!({
         "context": context.unwrap_or_default(),
@@ -39,9 +47,14 @@ pub(crate) async fn ask(row: &WebhookRow, stream: &Stream, access_key: &str, pla
         Err(why) => Decision::Unreachable(why),
         Ok(response) if !response.status().is_success() => Decision::Denied,
         Ok(response) => {
-            let short = response.content_length().is_some_and(|length| length <= MAX_ANSWER);
+            let short = response
+                .content_length()
+                .is_some_and(|length| length <= MAX_ANSWER);
             let json = response.headers().get(CONTENT_TYPE);
-            let json = json.and_then(|value| value.to_str().ok()).unwrap_or_default().contains("json");
+            let json = json
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default()
+                .contains("json");
             if short && json {
                 let answer: Value = response
                     .bytes()

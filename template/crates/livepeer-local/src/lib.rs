@@ -163,7 +163,9 @@ impl Drop for Local {
 
 impl std::fmt::Debug for Local {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Local").field("config", self.shared.config()).finish_non_exhaustive()
+        f.debug_struct("Local")
+            .field("config", self.shared.config())
+            .finish_non_exhaustive()
     }
 }
 
@@ -175,5 +177,8 @@ async fn no_such_route() -> ApiError {
 }
 
 async fn no_such_method() -> ApiError {
-    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "this method is not allowed here")
+    ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "this method is not allowed here",
+    )
 }

@@ -37,7 +37,9 @@ struct LiveStream {
 impl Live {
     /// The stream has a publisher who sends media. `false` if that was known.
     pub(crate) fn start(&self, playback_id: &str) -> bool {
-        self.lock().insert(playback_id.to_owned(), LiveStream::default()).is_none()
+        self.lock()
+            .insert(playback_id.to_owned(), LiveStream::default())
+            .is_none()
     }
 
     /// The publisher is gone. `None` if the stream was not live; otherwise the stream, if it has been deleted since.

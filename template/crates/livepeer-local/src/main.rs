@@ -44,7 +44,10 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
     let arguments = Arguments::parse();
 
     let listener = TcpListener::bind(arguments.listen).await.with_context(|| {
@@ -70,7 +73,10 @@ async fn main() -> anyhow::Result<()> {
     .await?;
 
     let base = base_url.as_str().trim_end_matches('/');
-    println!("Livepeer on this machine: {base} (media on UDP {})", local.engine().udp_addr());
+    println!(
+        "Livepeer on this machine: {base} (media on UDP {})",
+        local.engine().udp_addr()
+    );
     println!("Point the app at it:");
     println!("  LIVEPEER_API_URL={base}/api");
     if key_is_known {
@@ -80,7 +86,9 @@ async fn main() -> anyhow::Result<()> {
         println!("  LIVEPEER_API_KEY={}", local.api_key().expose());
     }
 
-    axum::serve(listener, local.router()).with_graceful_shutdown(asked_to_stop()).await?;
+    axum::serve(listener, local.router())
+        .with_graceful_shutdown(asked_to_stop())
+        .await?;
     local.shutdown().await;
     Ok(())
 }

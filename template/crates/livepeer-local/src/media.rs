@@ -38,11 +38,17 @@ pub(crate) fn routes() -> Router<Shared> {
 }
 
 fn endpoint() -> MethodRouter<Shared> {
-    post(offer).get(knock).options(about_endpoint).fallback(not_an_endpoints_method)
+    post(offer)
+        .get(knock)
+        .options(about_endpoint)
+        .fallback(not_an_endpoints_method)
 }
 
 fn session() -> MethodRouter<Shared> {
-    delete(end).get(about_session).options(about_session).fallback(not_a_sessions_method)
+    delete(end)
+        .get(about_session)
+        .options(about_session)
+        .fallback(not_a_sessions_method)
 }
 
 /// What the last part of an address opens.
@@ -91,7 +97,12 @@ async fn offer(
     // The stream may have been suspended, deleted or locked while the engine answered.
     let tables = shared.tables();
     let still_open = match &door {
-        _ if tables.stream(&row.stream.id).is_none_or(|row| row.stream.suspended) => false,
+        _ if tables
+            .stream(&row.stream.id)
+            .is_none_or(|row| row.stream.suspended) =>
+        {
+            false
+        }
         Door::Publish(_) => true,
         Door::Play(before) => tables.stream(&row.stream.id).is_some_and(|now| {
             now.stream.playback_policy == before.stream.playback_policy
@@ -152,8 +163,15 @@ fn play_url(base: &Url, playback_id: &str) -> Url {
 
 /// The offer as text: of the right type, neither empty nor too long, and in time.
 async fn read_offer(headers: &HeaderMap, body: Body) -> Result<String, Problem> {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let content_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let essence = content_type
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
     if !essence.eq_ignore_ascii_case(SDP) {
         return Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -161,7 +179,9 @@ async fn read_offer(headers: &HeaderMap, body: Body) -> Result<String, Problem> 
         ));
     }
     let too_large = || refused_offer(OfferError::TooLarge);
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok());
     let announced = announced.and_then(|text| text.parse::<usize>().ok());
     if announced.is_some_and(|length| length > MAX_OFFER_BYTES) {
         return Err(too_large());
@@ -193,7 +213,9 @@ fn refused(door: &Door, error: OfferError) -> Problem {
         ),
         (OfferError::WrongDirection(_), Door::Play(_)) => Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
-            format!("{error}; a playback id plays and never publishes: publish with the stream key"),
+            format!(
+                "{error}; a playback id plays and never publishes: publish with the stream key"
+            ),
         ),
         _ => refused_offer(error),
     }
@@ -209,7 +231,9 @@ fn refused_offer(error: OfferError) -> Problem {
         }
         OfferError::TooLarge => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, words),
         OfferError::Busy => Problem::new(StatusCode::SERVICE_UNAVAILABLE, words).retry_after(5),
-        OfferError::ShuttingDown => Problem::new(StatusCode::SERVICE_UNAVAILABLE, words).retry_after(2),
+        OfferError::ShuttingDown => {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, words).retry_after(2)
+        }
     }
 }
 
@@ -225,7 +249,10 @@ fn created(answer: &Answer) -> Response {
 }
 
 /// GET and HEAD: clients knock before they offer (Livepeer's own does).
-async fn knock(State(shared): State<Shared>, Path(name): Path<String>) -> Result<Response, Problem> {
+async fn knock(
+    State(shared): State<Shared>,
+    Path(name): Path<String>,
+) -> Result<Response, Problem> {
     door(&shared, &name)?;
     Ok(([(header::CONTENT_TYPE, SDP), (ACCEPT_POST, SDP)], "").into_response())
 }
@@ -245,7 +272,8 @@ fn allowing(status: StatusCode, methods: &'static str) -> Response {
 }
 
 async fn not_an_endpoints_method() -> Response {
-    let words = "POST an SDP offer here; DELETE goes to the address in the Location header of its answer";
+    let words =
+        "POST an SDP offer here; DELETE goes to the address in the Location header of its answer";
     not_allowed(words, "GET, HEAD, OPTIONS, POST")
 }
 
@@ -256,7 +284,9 @@ async fn not_a_sessions_method() -> Response {
 
 fn not_allowed(words: &str, methods: &'static str) -> Response {
     let mut response = Problem::new(StatusCode::METHOD_NOT_ALLOWED, words).into_response();
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
+    response
+        .headers_mut()
+        .insert(header::ALLOW, HeaderValue::from_static(methods));
     response
 }
 
@@ -269,6 +299,9 @@ async fn end(State(shared): State<Shared>, Path(id): Path<String>) -> Result<Sta
     if ended {
         Ok(StatusCode::OK)
     } else {
-        Err(Problem::new(StatusCode::NOT_FOUND, "this session is over, or never was"))
+        Err(Problem::new(
+            StatusCode::NOT_FOUND,
+            "this session is over, or never was",
+        ))
     }
 }

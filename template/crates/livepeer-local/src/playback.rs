@@ -26,7 +26,9 @@ async fn playback(
     Path(id): Path<String>,
 ) -> ApiResult<Json<PlaybackInfo>> {
     let tables = shared.tables();
-    let row = tables.stream_by_playback(&id).or_else(|| tables.stream(&id));
+    let row = tables
+        .stream_by_playback(&id)
+        .or_else(|| tables.stream(&id));
     let Some(row) = row.filter(|row| !row.stream.suspended) else {
         let message = format!("No playback URL found for {id}");
         return Err(ApiError::new(StatusCode::NOT_FOUND, message));

@@ -100,9 +100,12 @@ impl Shape {
             Shape::Flag => place.typed(value.is_boolean(), "boolean"),
             Shape::Number => place.typed(value.is_number(), "number"),
             Shape::Integer { min, max } => {
-                let number = value
-                    .as_i64()
-                    .or_else(|| value.as_f64().filter(|n| n.fract() == 0.0).map(|n| n as i64));
+                let number = value.as_i64().or_else(|| {
+                    value
+                        .as_f64()
+                        .filter(|n| n.fract() == 0.0)
+                        .map(|n| n as i64)
+                });
                 let Some(number) = number else {
                     return Err(place.type_fault("integer"));
                 };
@@ -319,13 +322,25 @@ mod tests {
             (json!([]), "must be object"),
             (json!({"name": 7}), "must be string"),
             (json!({"name": ""}), "must NOT have fewer than 1 characters"),
-            (json!({"name": "Adelaide"}), "must NOT have more than 5 characters"),
+            (
+                json!({"name": "Adelaide"}),
+                "must NOT have more than 5 characters",
+            ),
             (json!({"name": "Ada", "age": 1.5}), "must be integer"),
             (json!({"name": "Ada", "age": 151}), "must be <= 150"),
             (json!({"name": "Ada", "nicks": ["a", 1]}), "must be string"),
-            (json!({"name": "Ada", "tags": {"a/b": []}}), "must match exactly one schema in oneOf"),
-            (json!({"name": "Ada", "mood": "odd"}), "must be equal to one of the allowed values"),
-            (json!({"name": "Ada", "site": "ftp://x"}), "must match pattern \"^http(s)?://\""),
+            (
+                json!({"name": "Ada", "tags": {"a/b": []}}),
+                "must match exactly one schema in oneOf",
+            ),
+            (
+                json!({"name": "Ada", "mood": "odd"}),
+                "must be equal to one of the allowed values",
+            ),
+            (
+                json!({"name": "Ada", "site": "ftp://x"}),
+                "must match pattern \"^http(s)?://\"",
+            ),
         ];
         for (body, message) in refused {
             assert_eq!(PERSON.check(&body).unwrap_err().message, message, "{body}");

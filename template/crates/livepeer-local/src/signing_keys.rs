@@ -31,7 +31,10 @@ const KEY_PATCH: Shape = Shape::Object {
 pub(crate) fn routes() -> Router<Shared> {
     Router::new()
         .route("/access-control/signing-key", post(create).get(list))
-        .route("/access-control/signing-key/{id}", get(read).patch(change).delete(delete))
+        .route(
+            "/access-control/signing-key/{id}",
+            get(read).patch(change).delete(delete),
+        )
 }
 
 #[derive(Deserialize)]
@@ -85,10 +88,7 @@ async fn list(State(shared): State<Shared>) -> Json<Vec<SigningKey>> {
     Json(shared.tables().signing_keys.clone())
 }
 
-async fn read(
-    State(shared): State<Shared>,
-    Path(id): Path<String>,
-) -> ApiResult<Json<SigningKey>> {
+async fn read(State(shared): State<Shared>, Path(id): Path<String>) -> ApiResult<Json<SigningKey>> {
     let tables = shared.tables();
     let key = tables.signing_keys.iter().find(|key| key.id == id);
     Ok(Json(key.ok_or_else(ApiError::not_found)?.clone()))
@@ -115,10 +115,7 @@ async fn change(
         .await
 }
 
-async fn delete(
-    State(shared): State<Shared>,
-    Path(id): Path<String>,
-) -> ApiResult<StatusCode> {
+async fn delete(State(shared): State<Shared>, Path(id): Path<String>) -> ApiResult<StatusCode> {
     shared
         .change(move |tables| {
             let before = tables.signing_keys.len();

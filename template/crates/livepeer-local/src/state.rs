@@ -1,13 +1,12 @@
 //! What every handler shares, and the task that follows the engine.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 
 use livepeer::ApiKey;
 use livepeer::webhook::Event;
-use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -43,7 +42,10 @@ impl Service {
     ) -> Shared {
         let tables = store.read();
         Arc::new(Service {
-            api_key: config.api_key.clone().unwrap_or_else(|| tables.api_key.clone()),
+            api_key: config
+                .api_key
+                .clone()
+                .unwrap_or_else(|| tables.api_key.clone()),
             user_id: tables.user_id.clone(),
             live: Live::default(),
             config,
@@ -92,10 +94,13 @@ impl Service {
         &self,
         change: impl FnOnce(&mut Tables) -> ApiResult<T> + Send + 'static,
     ) -> ApiResult<T> {
-        self.store.change(change).await.map_err(|error| match error {
-            ChangeError::Refused(refused) => refused,
-            ChangeError::NotWritten(error) => ApiError::internal(error),
-        })
+        self.store
+            .change(change)
+            .await
+            .map_err(|error| match error {
+                ChangeError::Refused(refused) => refused,
+                ChangeError::NotWritten(error) => ApiError::internal(error),
+            })
     }
 }
 
@@ -104,7 +109,9 @@ impl Service {
 pub(crate) async fn to_the_end<T: Send + 'static>(
     work: impl Future<Output = ApiResult<T>> + Send + 'static,
 ) -> ApiResult<T> {
-    tokio::spawn(work).await.unwrap_or_else(|error| Err(ApiError::internal(error)))
+    tokio::spawn(work)
+        .await
+        .unwrap_or_else(|error| Err(ApiError::internal(error)))
 }
 
 /// Keeps `isActive` and `lastSeen` in step with the engine and reports what happens, until `stop`.
@@ -121,7 +128,10 @@ pub(crate) async fn follow_engine(
         match event {
             Ok(event) => follow(&shared, event).await,
             Err(RecvError::Lagged(missed)) => {
-                tracing::warn!(missed, "the engine's events came too fast; asking it what is live");
+                tracing::warn!(
+                    missed,
+                    "the engine's events came too fast; asking it what is live"
+                );
                 catch_up(&shared).await;
             }
             Err(RecvError::Closed) => return,
@@ -148,12 +158,17 @@ async fn started(shared: &Shared, playback_id: &str) {
     let tables = shared.tables();
     let Some(row) = tables.stream_by_playback(playback_id) else {
         // Deleted while its publisher was connecting.
-        shared.engine.end_stream(&StreamName::from(playback_id)).await;
+        shared
+            .engine
+            .end_stream(&StreamName::from(playback_id))
+            .await;
         return;
     };
     if shared.live.start(playback_id) {
         tracing::info!(stream = %row.stream.id, "stream started");
-        shared.deliveries.report(Event::STREAM_STARTED, &shared.live.show(row));
+        shared
+            .deliveries
+            .report(Event::STREAM_STARTED, &shared.live.show(row));
         seen_now(shared, &row.stream.id).await;
     }
 }
@@ -172,7 +187,9 @@ async fn idle(shared: &Shared, playback_id: &str) {
     };
     Arc::make_mut(&mut row).stream.last_seen = now_ms();
     tracing::info!(stream = %row.stream.id, "stream idle");
-    shared.deliveries.report(Event::STREAM_IDLE, &shared.live.show(&row));
+    shared
+        .deliveries
+        .report(Event::STREAM_IDLE, &shared.live.show(&row));
 }
 
 /// Best effort: a disk that is full must not stop the picture.
@@ -180,17 +197,25 @@ async fn seen_now(shared: &Shared, id: &str) {
     let id = id.to_owned();
     let now = now_ms();
     let written = shared.store.change(move |tables| {
-        tables.edit_stream(&id, |row: &mut StreamRow| row.stream.last_seen = now);
-        Ok::<_, Infallible>(())
+        let Some(mut row) = tables.stream(&id).map(|row| StreamRow::clone(row)) else {
+            return Ok(());
+        };
+        row.stream.last_seen = now;
+        tables.put_stream(row)
     });
-    if let Err(ChangeError::NotWritten(error)) = written.await {
-        tracing::warn!(%error, "when the stream was last seen could not be written");
+    if written.await.is_err() {
+        tracing::warn!("when the stream was last seen could not be written");
     }
 }
 
 async fn catch_up(shared: &Shared) {
     let stats = shared.engine.stats().await;
-    let live = |name: &str| stats.streams.get(&StreamName::from(name)).is_some_and(|s| s.live);
+    let live = |name: &str| {
+        stats
+            .streams
+            .get(&StreamName::from(name))
+            .is_some_and(|s| s.live)
+    };
     for playback_id in shared.live.all() {
         if !live(&playback_id) {
             idle(shared, &playback_id).await;

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tempfile::NamedTempFile;
 
 use crate::config::StartError;
-use crate::tables::{OnDisk, Tables, VERSION};
+use crate::tables::{FromDisk, Tables, VERSION};
 
 /// The tables and their file. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -105,7 +105,11 @@ impl Inner {
         change: impl FnOnce(&mut Tables) -> Result<T, E>,
     ) -> Result<T, ChangeError<E>> {
         let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let current = self
+            .current
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let mut next = Tables::clone(&current);
         let answer = change(&mut next).map_err(ChangeError::Refused)?;
         write(&self.file, &next).map_err(ChangeError::NotWritten)?;
@@ -145,20 +149,25 @@ fn read(file: &Path, bytes: &[u8]) -> Result<Tables, StartError> {
         path: file.to_owned(),
         why,
     };
-    let disk: OnDisk = serde_json::from_slice(bytes).map_err(|error| unreadable(error.to_string()))?;
+    let disk: FromDisk =
+        serde_json::from_slice(bytes).map_err(|error| unreadable(error.to_string()))?;
     if disk.version != VERSION {
-        let why = format!("it has the form {}, this program knows {VERSION}", disk.version);
+        let why = format!(
+            "it has the form {}, this program knows {VERSION}",
+            disk.version
+        );
         return Err(unreadable(why));
     }
-    Ok(disk.into())
+    disk.try_into()
+        .map_err(|error: serde_json::Error| unreadable(error.to_string()))
 }
 
 /// Writes beside the file, then renames over it. The temporary file is readable by its owner only, and so is what it
 /// becomes: it holds stream keys and the API key.
 fn write(file: &Path, tables: &Tables) -> io::Result<()> {
-    let bytes = serde_json::to_vec_pretty(&OnDisk::from(tables))?;
+    let text = tables.to_json()?;
     let mut beside = NamedTempFile::new_in(folder_of(file))?;
-    beside.write_all(&bytes)?;
+    beside.write_all(text.as_bytes())?;
     beside.as_file().sync_data()?;
     beside.persist(file).map_err(|error| error.error)?;
     Ok(())
@@ -220,7 +229,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("state.json");
         let first = Store::open(&file, fresh).unwrap();
-        assert!(matches!(Store::open(&file, fresh), Err(StartError::InUse { .. })));
+        assert!(matches!(
+            Store::open(&file, fresh),
+            Err(StartError::InUse { .. })
+        ));
         first.close();
         assert!(Store::open(&file, fresh).is_ok());
     }
@@ -245,6 +257,9 @@ mod tests {
         let file = folder.path().join("state.json");
         let store = Store::open(&file, fresh).unwrap();
         assert!(store.change(rename_user).await.is_ok());
-        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
     }
 }

@@ -58,8 +58,11 @@ pub(crate) async fn list(
             && (!on(asked.active.as_deref()) || stream.is_active)
             && filters.iter().all(|filter| filter.lets_through(stream))
     };
-    let mut streams: Vec<WireStream> =
-        tables.streams().map(|row| shared.live().show(row)).filter(wanted).collect();
+    let mut streams: Vec<WireStream> = tables
+        .streams()
+        .map(|row| shared.live().show(row))
+        .filter(wanted)
+        .collect();
     streams.sort_by(|left, right| compare(&order, &left.row.stream, &right.row.stream));
 
     let total = streams.len();
@@ -73,7 +76,9 @@ pub(crate) async fn list(
         }
     }
     if on(asked.count.as_deref()) {
-        response.headers_mut().insert(TOTAL, HeaderValue::from(total));
+        response
+            .headers_mut()
+            .insert(TOTAL, HeaderValue::from(total));
     }
     Ok(response)
 }
@@ -98,7 +103,9 @@ fn skip(text: Option<&str>) -> ApiResult<usize> {
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         return Ok(0);
     };
-    let number = text.strip_prefix("skip").and_then(|number| number.parse().ok());
+    let number = text
+        .strip_prefix("skip")
+        .and_then(|number| number.parse().ok());
     number.ok_or_else(|| ApiError::bad_request("cursor must be one that the Link header gave"))
 }
 
@@ -106,7 +113,9 @@ fn skip(text: Option<&str>) -> ApiResult<usize> {
 /// server's own idea of it would send the key elsewhere.
 fn next_page(shared: &Shared, uri: &axum::http::Uri, headers: &HeaderMap, skip: usize) -> String {
     let base = &shared.config().base_url;
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
     let host = host.map_or_else(|| base.authority().to_owned(), str::to_owned);
     let query = uri.query().unwrap_or_default();
     let kept = url::form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key != "cursor");
@@ -139,7 +148,10 @@ fn column(name: &str) -> ApiResult<&'static str> {
     let known = COLUMNS.iter().find(|column| **column == name);
     known.copied().ok_or_else(|| {
         // Studio passes over a name that it does not know, which hides typing errors.
-        ApiError::bad_request(format!("unknown field {name:?}: known are {}", COLUMNS.join(", ")))
+        ApiError::bad_request(format!(
+            "unknown field {name:?}: known are {}",
+            COLUMNS.join(", ")
+        ))
     })
 }
 
@@ -154,7 +166,11 @@ fn order(text: &str) -> ApiResult<Order> {
 fn compare(order: &Order, left: &Stream, right: &Stream) -> Ordering {
     let by = |(name, descending): &(&'static str, bool)| {
         let ordering = Cell::of(left, name).compare(&Cell::of(right, name));
-        if *descending { ordering.reverse() } else { ordering }
+        if *descending {
+            ordering.reverse()
+        } else {
+            ordering
+        }
     };
     let ordering = order.iter().map(by).find(|ordering| ordering.is_ne());
     // Ids last, so that pages neither repeat nor lose a stream.
@@ -204,7 +220,9 @@ impl<'a> Cell<'a> {
                 text.to_lowercase().contains(&wanted.to_lowercase())
             }
             (Cell::Flag(flag), Value::Bool(wanted)) => flag == wanted,
-            (Cell::Number(number), Value::Number(wanted)) => wanted.as_f64() == Some(*number as f64),
+            (Cell::Number(number), Value::Number(wanted)) => {
+                wanted.as_f64() == Some(*number as f64)
+            }
             (Cell::Number(number), Value::Object(bounds)) => within(*number as f64, bounds),
             _ => false,
         }

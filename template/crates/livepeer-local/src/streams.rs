@@ -90,7 +90,12 @@ const PROFILES: Shape = Shape::OrNull(&Shape::List(&Shape::Object {
         ("gop", TEXT),
         (
             "profile",
-            Shape::Word(&["H264Baseline", "H264Main", "H264High", "H264ConstrainedHigh"]),
+            Shape::Word(&[
+                "H264Baseline",
+                "H264Main",
+                "H264High",
+                "H264ConstrainedHigh",
+            ]),
         ),
         ("encoder", Shape::Word(&["H.264"])),
     ],
@@ -106,7 +111,10 @@ const fn at_least(min: i64) -> Shape {
 /// Kept and given back, never acted on; so its inside is not looked at.
 const RECORDING_SPEC: Shape = Shape::Object {
     required: &[],
-    fields: &[("profiles", Shape::OrNull(&Shape::List(&Shape::Map(&Shape::Any))))],
+    fields: &[(
+        "profiles",
+        Shape::OrNull(&Shape::List(&Shape::Map(&Shape::Any))),
+    )],
 };
 
 const MULTISTREAM: Shape = Shape::Object {
@@ -128,7 +136,10 @@ const IDS: Shape = Shape::Object {
 /// The routes of this file, relative to the API.
 pub(crate) fn routes() -> Router<Shared> {
     Router::new()
-        .route("/stream", post(create).get(stream_list::list).delete(delete_many))
+        .route(
+            "/stream",
+            post(create).get(stream_list::list).delete(delete_many),
+        )
         .route("/stream/{id}", get(read).patch(change).delete(delete_one))
         .route("/stream/{id}/suspended", patch(suspend))
         .route("/stream/{id}/terminate", axum::routing::delete(terminate))
@@ -210,7 +221,7 @@ async fn create(
                 },
                 recording_spec: body.recording_spec,
             };
-            tables.put_stream(row.clone());
+            tables.put_stream(row.clone()).map_err(ApiError::internal)?;
             Ok(row)
         })
         .await?;
@@ -229,7 +240,9 @@ async fn read_by_playback(
 ) -> ApiResult<Json<WireStream>> {
     let tables = shared.tables();
     let row = tables.stream_by_playback(&playback_id);
-    Ok(Json(shared.live().show(row.ok_or_else(ApiError::not_found)?)))
+    Ok(Json(
+        shared.live().show(row.ok_or_else(ApiError::not_found)?),
+    ))
 }
 
 async fn change(
@@ -259,7 +272,9 @@ async fn change(
     edit_and_maybe_end(shared, id, suspend, move |row, active, tables| {
         let stream = &mut row.stream;
         let differs = |field: &str| {
-            ApiError::bad_request(format!("cannot change '{field}' field while stream is active"))
+            ApiError::bad_request(format!(
+                "cannot change '{field}' field while stream is active"
+            ))
         };
         if active && patch.record.is_some_and(|record| record != stream.record) {
             return Err(differs("record"));
@@ -314,10 +329,7 @@ async fn suspend(
     .await
 }
 
-async fn terminate(
-    State(shared): State<Shared>,
-    Path(id): Path<String>,
-) -> ApiResult<StatusCode> {
+async fn terminate(State(shared): State<Shared>, Path(id): Path<String>) -> ApiResult<StatusCode> {
     edit_and_maybe_end(shared, id, true, |row, _, _| {
         let now = now_ms();
         let last = row.stream.last_terminated_at;
@@ -333,10 +345,7 @@ async fn terminate(
     .await
 }
 
-async fn delete_one(
-    State(shared): State<Shared>,
-    Path(id): Path<String>,
-) -> ApiResult<StatusCode> {
+async fn delete_one(State(shared): State<Shared>, Path(id): Path<String>) -> ApiResult<StatusCode> {
     delete(shared, vec![id]).await
 }
 
@@ -380,7 +389,7 @@ async fn edit_and_maybe_end(
                 let active = live.is_active(&row.stream.playback_id);
                 edit(&mut row, active, tables)?;
                 let playback_id = row.stream.playback_id.clone();
-                tables.put_stream(row);
+                tables.put_stream(row).map_err(ApiError::internal)?;
                 Ok(playback_id)
             })
             .await?;
@@ -422,9 +431,14 @@ fn default_profiles() -> Vec<Profile> {
 fn check_profiles(profiles: &[Profile]) -> ApiResult<()> {
     for (index, profile) in profiles.iter().enumerate() {
         if profile.name == "source" {
-            return Err(ApiError::unprocessable("profile cannot be named \"source\""));
+            return Err(ApiError::unprocessable(
+                "profile cannot be named \"source\"",
+            ));
         }
-        if profiles[..index].iter().any(|other| other.name == profile.name) {
+        if profiles[..index]
+            .iter()
+            .any(|other| other.name == profile.name)
+        {
             return Err(ApiError::unprocessable(format!(
                 "profile names must be unique, {:?} is there twice",
                 profile.name
@@ -447,7 +461,9 @@ fn check_tags<T: serde::Serialize>(tags: &T) -> ApiResult<()> {
 
 fn check_recording(record: bool, spec: Option<&Value>) -> ApiResult<()> {
     if spec.is_some() && !record {
-        return Err(ApiError::bad_request("recordingSpec is only supported with record=true"));
+        return Err(ApiError::bad_request(
+            "recordingSpec is only supported with record=true",
+        ));
     }
     Ok(())
 }
@@ -463,7 +479,8 @@ fn check_policy(policy: &PlaybackPolicy, tables: &Tables) -> ApiResult<()> {
     }
     let origins = policy.allowed_origins.as_deref().unwrap_or_default();
     let is_origin = |text: &String| {
-        text == "*" || url::Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == *text)
+        text == "*"
+            || url::Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == *text)
     };
     if let Some(wrong) = origins.iter().find(|text| !is_origin(text)) {
         return Err(ApiError::unprocessable(format!(
@@ -473,12 +490,17 @@ fn check_policy(policy: &PlaybackPolicy, tables: &Tables) -> ApiResult<()> {
     Ok(())
 }
 
-fn refuse_what_is_not_here(multistream: Option<&Multistream>, pull: Option<&Value>) -> ApiResult<()> {
+fn refuse_what_is_not_here(
+    multistream: Option<&Multistream>,
+    pull: Option<&Value>,
+) -> ApiResult<()> {
     if pull.is_some() {
         return Err(ApiError::not_here("pull a stream from an address"));
     }
     if multistream.is_some_and(|multistream| !multistream.targets.is_empty()) {
-        return Err(ApiError::not_here("push a stream on to multistream targets"));
+        return Err(ApiError::not_here(
+            "push a stream on to multistream targets",
+        ));
     }
     Ok(())
 }

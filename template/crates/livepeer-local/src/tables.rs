@@ -21,9 +21,16 @@ pub(crate) struct Tables {
     pub(crate) signing_keys: Vec<SigningKey>,
     /// Where events are reported.
     pub(crate) webhooks: Vec<Arc<WebhookRow>>,
-    streams: BTreeMap<String, Arc<StreamRow>>,
-    by_key: HashMap<String, String>,
-    by_playback: HashMap<String, String>,
+    streams: BTreeMap<Arc<str>, Kept>,
+    by_key: HashMap<Arc<str>, Arc<str>>,
+    by_playback: HashMap<Arc<str>, Arc<str>>,
+}
+
+/// A stream and its JSON: every change writes the whole file, and should not have to format ten thousand streams for it.
+#[derive(Clone, Debug)]
+struct Kept {
+    row: Arc<StreamRow>,
+    json: Arc<str>,
 }
 
 /// A stream as it is kept. `is_active` is always false here: only the engine knows who publishes right now.
@@ -50,10 +57,10 @@ pub(crate) struct WebhookRow {
     pub(crate) shared_secret: Option<SharedSecret>,
 }
 
-/// The form of the file.
-#[derive(Debug, Serialize, Deserialize)]
+/// The form of the file, as it is read.
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct OnDisk {
+pub(crate) struct FromDisk {
     /// Of this form; another number is another program's file.
     pub(crate) version: u32,
     api_key: ApiKey,
@@ -62,6 +69,18 @@ pub(crate) struct OnDisk {
     streams: Vec<StreamRow>,
     signing_keys: Vec<SigningKey>,
     webhooks: Vec<WebhookRow>,
+}
+
+/// The same as it is written, but for the streams.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Head<'a> {
+    version: u32,
+    api_key: &'a ApiKey,
+    user_id: &'a str,
+    project_id: &'a str,
+    signing_keys: &'a [SigningKey],
+    webhooks: Vec<&'a WebhookRow>,
 }
 
 /// The form that this program reads and writes.
@@ -89,12 +108,12 @@ impl Tables {
 
     /// Every stream, in the order of their ids.
     pub(crate) fn streams(&self) -> impl Iterator<Item = &Arc<StreamRow>> {
-        self.streams.values()
+        self.streams.values().map(|kept| &kept.row)
     }
 
     /// The stream of that id.
     pub(crate) fn stream(&self, id: &str) -> Option<&Arc<StreamRow>> {
-        self.streams.get(id)
+        self.streams.get(id).map(|kept| &kept.row)
     }
 
     /// The stream that this key publishes.
@@ -108,32 +127,48 @@ impl Tables {
     }
 
     /// Adds a stream, or puts it in place of the one with the same id.
-    pub(crate) fn put_stream(&mut self, row: StreamRow) {
-        let id = row.stream.id.clone();
+    pub(crate) fn put_stream(&mut self, row: StreamRow) -> serde_json::Result<()> {
+        let json = serde_json::to_string(&row)?.into();
+        let id: Arc<str> = row.stream.id.as_str().into();
         if let Some(key) = &row.stream.stream_key {
-            self.by_key.insert(key.expose().to_owned(), id.clone());
+            self.by_key.insert(key.expose().into(), id.clone());
         }
-        self.by_playback.insert(row.stream.playback_id.clone(), id.clone());
-        self.streams.insert(id, Arc::new(row));
+        self.by_playback
+            .insert(row.stream.playback_id.as_str().into(), id.clone());
+        let row = Arc::new(row);
+        self.streams.insert(id, Kept { row, json });
+        Ok(())
     }
 
     /// Forgets a stream and both its names. Gives it back if there was one.
     pub(crate) fn remove_stream(&mut self, id: &str) -> Option<Arc<StreamRow>> {
-        let row = self.streams.remove(id)?;
+        let row = self.streams.remove(id)?.row;
         if let Some(key) = &row.stream.stream_key {
             self.by_key.remove(key.expose());
         }
-        self.by_playback.remove(&row.stream.playback_id);
+        self.by_playback.remove(row.stream.playback_id.as_str());
         Some(row)
     }
 
-    /// Changes a stream in place, if it is there. Its names must stay.
-    pub(crate) fn edit_stream(&mut self, id: &str, edit: impl FnOnce(&mut StreamRow)) -> bool {
-        let Some(row) = self.streams.get_mut(id) else {
-            return false;
-        };
-        edit(Arc::make_mut(row));
-        true
+    /// The text of the file.
+    pub(crate) fn to_json(&self) -> serde_json::Result<String> {
+        let mut text = serde_json::to_string(&Head {
+            version: VERSION,
+            api_key: &self.api_key,
+            user_id: &self.user_id,
+            project_id: &self.project_id,
+            signing_keys: &self.signing_keys,
+            webhooks: self.webhooks.iter().map(AsRef::as_ref).collect(),
+        })?;
+        // The brace that closed it comes back after the streams.
+        text.pop();
+        text.push_str(",\n\"streams\":[");
+        for (index, kept) in self.streams.values().enumerate() {
+            text.push_str(if index == 0 { "\n" } else { ",\n" });
+            text.push_str(&kept.json);
+        }
+        text.push_str("\n]}\n");
+        Ok(text)
     }
 
     /// The webhook of that id.
@@ -142,28 +177,16 @@ impl Tables {
     }
 }
 
-impl From<&Tables> for OnDisk {
-    fn from(tables: &Tables) -> Self {
-        OnDisk {
-            version: VERSION,
-            api_key: tables.api_key.clone(),
-            user_id: tables.user_id.clone(),
-            project_id: tables.project_id.clone(),
-            streams: tables.streams.values().map(|row| (**row).clone()).collect(),
-            signing_keys: tables.signing_keys.clone(),
-            webhooks: tables.webhooks.iter().map(|row| (**row).clone()).collect(),
-        }
-    }
-}
+impl TryFrom<FromDisk> for Tables {
+    type Error = serde_json::Error;
 
-impl From<OnDisk> for Tables {
-    fn from(disk: OnDisk) -> Self {
+    fn try_from(disk: FromDisk) -> Result<Self, Self::Error> {
         let mut tables = Tables::new(disk.api_key, disk.user_id, disk.project_id);
         tables.signing_keys = disk.signing_keys;
         tables.webhooks = disk.webhooks.into_iter().map(Arc::new).collect();
         for row in disk.streams {
-            tables.put_stream(row);
+            tables.put_stream(row)?;
         }
-        tables
+        Ok(tables)
     }
 }

@@ -72,7 +72,10 @@ const FIELDS: [(&str, Shape); 11] = [
 pub(crate) fn routes() -> Router<Shared> {
     Router::new()
         .route("/webhook", post(create).get(list))
-        .route("/webhook/{id}", get(read).put(replace).patch(change).delete(delete))
+        .route(
+            "/webhook/{id}",
+            get(read).put(replace).patch(change).delete(delete),
+        )
 }
 
 /// A webhook as the API shows it: without its secret.
@@ -194,10 +197,7 @@ async fn change(
         .await
 }
 
-async fn delete(
-    State(shared): State<Shared>,
-    Path(id): Path<String>,
-) -> ApiResult<StatusCode> {
+async fn delete(State(shared): State<Shared>, Path(id): Path<String>) -> ApiResult<StatusCode> {
     shared
         .change(move |tables| {
             tables.webhook(&id).ok_or_else(ApiError::not_found)?;
@@ -237,7 +237,10 @@ fn row(new: NewWebhook, id: String, created_at: u64, tables: &Tables) -> Webhook
 }
 
 fn put(tables: &mut Tables, row: Arc<WebhookRow>) {
-    let place = tables.webhooks.iter_mut().find(|old| old.webhook.id == row.webhook.id);
+    let place = tables
+        .webhooks
+        .iter_mut()
+        .find(|old| old.webhook.id == row.webhook.id);
     if let Some(place) = place {
         *place = row;
     }

@@ -25,8 +25,17 @@ async fn without_the_key_nothing_but_the_playback_info_is_told() {
         for key in [None, Some("lp-wrong-key-123")] {
             let answer = local.send(request(method, path, None, key)).await;
             assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{method} {path}");
-            assert!(answer.header("www-authenticate").unwrap().starts_with("Bearer"));
-            assert!(!answer.text.contains("lp-wrong-key"), "the key comes back: {}", answer.text);
+            assert!(
+                answer
+                    .header("www-authenticate")
+                    .unwrap()
+                    .starts_with("Bearer")
+            );
+            assert!(
+                !answer.text.contains("lp-wrong-key"),
+                "the key comes back: {}",
+                answer.text
+            );
             assert!(answer.error().contains("key"), "{}", answer.text);
         }
     }
@@ -46,8 +55,14 @@ async fn basic_authentication_works_with_the_users_id() {
             .body(Body::empty())
             .unwrap()
     };
-    assert_eq!(local.send(basic(format!("{user}:{KEY}"))).await.status, StatusCode::OK);
-    assert_eq!(local.send(basic(format!("other:{KEY}"))).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        local.send(basic(format!("{user}:{KEY}"))).await.status,
+        StatusCode::OK
+    );
+    assert_eq!(
+        local.send(basic(format!("other:{KEY}"))).await.status,
+        StatusCode::UNAUTHORIZED
+    );
 }
 
 #[tokio::test]
@@ -70,11 +85,27 @@ async fn a_body_that_is_not_json_or_too_long_is_refused_and_the_next_one_is_serv
     };
     let long = format!("{{\"name\":\"{}\"}}", "x".repeat(300_000));
     let answers = [
-        (send("application/json", "{name".into()).await, 400, "not JSON"),
-        (send("application/json", "\u{feff}".into()).await, 400, "not JSON"),
-        (send("text/plain", "{\"name\":\"a\"}".into()).await, 422, "Content-Type"),
+        (
+            send("application/json", "{name".into()).await,
+            400,
+            "not JSON",
+        ),
+        (
+            send("application/json", "\u{feff}".into()).await,
+            400,
+            "not JSON",
+        ),
+        (
+            send("text/plain", "{\"name\":\"a\"}".into()).await,
+            422,
+            "Content-Type",
+        ),
         (send("application/json", long).await, 413, "too large"),
-        (send("application/json", "[".repeat(10_000)).await, 400, "not JSON"),
+        (
+            send("application/json", "[".repeat(10_000)).await,
+            400,
+            "not JSON",
+        ),
         (send("application/json", String::new()).await, 422, "name"),
     ];
     for (answer, status, word) in &answers {
@@ -99,7 +130,9 @@ async fn an_unknown_route_is_told_in_studios_shape() {
 #[tokio::test]
 async fn the_playback_info_lists_webrtc_below_the_configured_address() {
     let local = TestLocal::start().await;
-    let stream = local.stream(json!({"name": "a", "playbackPolicy": {"type": "jwt"}})).await;
+    let stream = local
+        .stream(json!({"name": "a", "playbackPolicy": {"type": "jwt"}}))
+        .await;
     let playback_id = text(&stream, "playbackId");
     let answer = local.get(&format!("/playback/{playback_id}")).await;
     assert_eq!(
@@ -117,13 +150,21 @@ async fn the_playback_info_lists_webrtc_below_the_configured_address() {
             }
         })
     );
-    let by_id = local.get(&format!("/playback/{}", text(&stream, "id"))).await;
+    let by_id = local
+        .get(&format!("/playback/{}", text(&stream, "id")))
+        .await;
     assert_eq!(by_id.json(), answer.json());
     let unknown = local.get("/playback/none").await;
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
     assert_eq!(unknown.error(), "No playback URL found for none");
-    let by_key = local.get(&format!("/playback/{}", text(&stream, "streamKey"))).await;
-    assert_eq!(by_key.status, StatusCode::NOT_FOUND, "a stream key plays nothing");
+    let by_key = local
+        .get(&format!("/playback/{}", text(&stream, "streamKey")))
+        .await;
+    assert_eq!(
+        by_key.status,
+        StatusCode::NOT_FOUND,
+        "a stream key plays nothing"
+    );
 }
 
 #[tokio::test]
@@ -140,7 +181,8 @@ async fn a_signing_key_shows_its_private_half_once() {
     let created = local.post(path, json!({"name": "k1"})).await;
     assert_eq!(created.status, StatusCode::CREATED);
     let created = created.json();
-    let pem = |field: &str| String::from_utf8(STANDARD.decode(text(&created, field)).unwrap()).unwrap();
+    let pem =
+        |field: &str| String::from_utf8(STANDARD.decode(text(&created, field)).unwrap()).unwrap();
     assert!(pem("publicKey").starts_with("-----BEGIN PUBLIC KEY-----"));
     assert!(pem("privateKey").starts_with("-----BEGIN PRIVATE KEY-----"));
 
@@ -150,19 +192,30 @@ async fn a_signing_key_shows_its_private_half_once() {
     assert_eq!(local.get(&one).await.json(), kept);
     assert_eq!(local.get(path).await.json(), json!([kept]));
     let file = std::fs::read_to_string(local.file()).unwrap();
-    assert!(!file.contains(&text(&created, "privateKey")), "the private half is kept nowhere");
+    assert!(
+        !file.contains(&text(&created, "privateKey")),
+        "the private half is kept nowhere"
+    );
 
-    let patch = local.patch(&one, json!({"disabled": true, "name": "k2"})).await;
+    let patch = local
+        .patch(&one, json!({"disabled": true, "name": "k2"}))
+        .await;
     assert_eq!(patch.status, StatusCode::NO_CONTENT);
     let read = local.get(&one).await.json();
-    assert_eq!((&read["disabled"], &read["name"]), (&json!(true), &json!("k2")));
+    assert_eq!(
+        (&read["disabled"], &read["name"]),
+        (&json!(true), &json!("k2"))
+    );
     let refused = local.patch(&one, json!({"publicKey": "x"})).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
 
     assert_eq!(local.delete(&one).await.status, StatusCode::NO_CONTENT);
     assert_eq!(local.get(&one).await.status, StatusCode::NOT_FOUND);
     assert_eq!(local.delete(&one).await.status, StatusCode::NOT_FOUND);
-    assert_eq!(local.patch(&one, json!({})).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        local.patch(&one, json!({})).await.status,
+        StatusCode::NOT_FOUND
+    );
 }
 
 #[tokio::test]
@@ -177,7 +230,10 @@ async fn an_account_has_at_most_ten_signing_keys() {
     }
     let eleventh = local.call("POST", path, None).await;
     assert_eq!(eleventh.status, StatusCode::FORBIDDEN);
-    assert_eq!(eleventh.error(), "user can only have up to 10 signing keys, delete some first");
+    assert_eq!(
+        eleventh.error(),
+        "user can only have up to 10 signing keys, delete some first"
+    );
 }
 
 fn webhook() -> Value {
@@ -216,14 +272,23 @@ async fn a_webhook_is_replaced_changed_and_deleted() {
     other["name"] = json!("other");
     other["streamId"] = json!("s-1");
     let replaced = local.call("PUT", &one, Some(other)).await;
-    assert_eq!((replaced.status, replaced.json()), (StatusCode::OK, json!({"id": created["id"]})));
+    assert_eq!(
+        (replaced.status, replaced.json()),
+        (StatusCode::OK, json!({"id": created["id"]}))
+    );
     let read = local.get(&one).await.json();
-    assert_eq!((&read["name"], &read["streamId"]), (&json!("other"), &json!("s-1")));
+    assert_eq!(
+        (&read["name"], &read["streamId"]),
+        (&json!("other"), &json!("s-1"))
+    );
     assert_eq!(read["createdAt"], created["createdAt"]);
 
     let patched = local.patch(&one, json!({"events": ["stream.idle"]})).await;
     assert_eq!(patched.status, StatusCode::NO_CONTENT);
-    assert_eq!(local.get(&one).await.json()["events"], json!(["stream.idle"]));
+    assert_eq!(
+        local.get(&one).await.json()["events"],
+        json!(["stream.idle"])
+    );
 
     assert_eq!(local.delete(&one).await.status, StatusCode::NO_CONTENT);
     for gone in [
@@ -245,13 +310,19 @@ async fn a_webhook_without_sense_is_refused() {
         body
     };
     for (body, word) in [
-        (json!({"name": "a", "url": "http://a"}), "must provide \"events\" field"),
+        (
+            json!({"name": "a", "url": "http://a"}),
+            "must provide \"events\" field",
+        ),
         (with("events", json!([])), "must provide \"events\" field"),
         (with("events", json!(["stream.exploded"])), "allowed values"),
         (with("url", json!("ftp://a")), "pattern"),
         (with("url", json!("http://")), "host"),
         (with("colour", json!("red")), "additional properties"),
-        (json!({"url": "http://a", "events": ["stream.idle"]}), "'name'"),
+        (
+            json!({"url": "http://a", "events": ["stream.idle"]}),
+            "'name'",
+        ),
     ] {
         let answer = local.post("/webhook", body.clone()).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");

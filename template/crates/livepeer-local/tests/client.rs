@@ -7,8 +7,8 @@ mod support;
 use std::time::{Duration, SystemTime};
 
 use livepeer::studio::{
-    CreatorId, NewStream, NewWebhook, PlaybackPolicy, Profile, Studio, StudioConfig, StreamFilter,
-    StreamPatch,
+    CreatorId, NewStream, NewWebhook, PlaybackPolicy, Profile, StreamFilter, StreamPatch, Studio,
+    StudioConfig,
 };
 use livepeer::token::{self, PlaybackSigner};
 use support::{TestLocal, studio};
@@ -32,10 +32,16 @@ async fn a_stream_lives_its_whole_life_through_the_client() {
 
     let whip = studio.whip_url(&stream).await.unwrap();
     let key = stream.stream_key.as_ref().unwrap();
-    assert_eq!(whip.expose().as_str(), format!("{server}webrtc/{}", key.expose()));
+    assert_eq!(
+        whip.expose().as_str(),
+        format!("{server}webrtc/{}", key.expose())
+    );
     let playback = studio.playback(&stream.playback_id).await.unwrap();
     let whep = playback.whep_url().unwrap();
-    assert_eq!(whep.as_str(), format!("{server}webrtc/{}", stream.playback_id));
+    assert_eq!(
+        whep.as_str(),
+        format!("{server}webrtc/{}", stream.playback_id)
+    );
     assert!(!playback.is_live());
 
     let patch = StreamPatch {
@@ -45,17 +51,38 @@ async fn a_stream_lives_its_whole_life_through_the_client() {
     };
     studio.patch_stream(&stream.id, &patch).await.unwrap();
     let patched = studio.get_stream(&stream.id).await.unwrap();
-    assert_eq!((patched.name.as_str(), patched.profiles), ("another", Some(Vec::new())));
+    assert_eq!(
+        (patched.name.as_str(), patched.profiles),
+        ("another", Some(Vec::new()))
+    );
     assert_eq!(patched.playback_policy, stream.playback_policy);
 
     studio.suspend_stream(&stream.id, true).await.unwrap();
     assert!(studio.get_stream(&stream.id).await.unwrap().suspended);
-    assert!(studio.playback(&stream.playback_id).await.unwrap_err().is_not_found());
+    assert!(
+        studio
+            .playback(&stream.playback_id)
+            .await
+            .unwrap_err()
+            .is_not_found()
+    );
     studio.suspend_stream(&stream.id, false).await.unwrap();
     studio.terminate_stream(&stream.id).await.unwrap();
     studio.delete_stream(&stream.id).await.unwrap();
-    assert!(studio.get_stream(&stream.id).await.unwrap_err().is_not_found());
-    assert!(studio.delete_stream(&stream.id).await.unwrap_err().is_not_found());
+    assert!(
+        studio
+            .get_stream(&stream.id)
+            .await
+            .unwrap_err()
+            .is_not_found()
+    );
+    assert!(
+        studio
+            .delete_stream(&stream.id)
+            .await
+            .unwrap_err()
+            .is_not_found()
+    );
 }
 
 #[tokio::test]
@@ -73,10 +100,27 @@ async fn all_pages_of_a_list_come_through_the_link_header() {
         let studio = studio.clone();
         async move { studio.list_streams(&filter).await.unwrap().len() }
     };
-    let paged = StreamFilter { page_size: Some(2), ..StreamFilter::default() };
+    let paged = StreamFilter {
+        page_size: Some(2),
+        ..StreamFilter::default()
+    };
     assert_eq!(count(paged.clone()).await, 7);
-    assert_eq!(count(StreamFilter { creator_id: Some("odd".into()), ..paged.clone() }).await, 3);
-    assert_eq!(count(StreamFilter { is_active: Some(true), ..paged }).await, 0);
+    assert_eq!(
+        count(StreamFilter {
+            creator_id: Some("odd".into()),
+            ..paged.clone()
+        })
+        .await,
+        3
+    );
+    assert_eq!(
+        count(StreamFilter {
+            is_active: Some(true),
+            ..paged
+        })
+        .await,
+        0
+    );
     assert_eq!(count(StreamFilter::default()).await, 7);
 }
 
@@ -87,12 +131,17 @@ async fn a_signing_key_made_here_signs_tokens_that_hold_here() {
     let key = studio.create_signing_key(Some("app")).await.unwrap();
     let signer = PlaybackSigner::from_signing_key(&key, "https://app.example").unwrap();
     let now = SystemTime::now();
-    let token = signer.mint("abcd", now, Duration::from_secs(60), Default::default()).unwrap();
+    let token = signer
+        .mint("abcd", now, Duration::from_secs(60), Default::default())
+        .unwrap();
     assert!(token::verify(token.expose(), "abcd", now).is_ok());
 
     let listed = studio.list_signing_keys().await.unwrap();
     assert_eq!(listed.len(), 1);
-    assert_eq!((listed[0].public_key.as_str(), &listed[0].private_key), (key.public_key.as_str(), &None));
+    assert_eq!(
+        (listed[0].public_key.as_str(), &listed[0].private_key),
+        (key.public_key.as_str(), &None)
+    );
     studio.delete_signing_key(&key.id).await.unwrap();
     assert!(studio.list_signing_keys().await.unwrap().is_empty());
 }
@@ -118,10 +167,17 @@ async fn webhooks_are_registered_listed_and_removed() {
 async fn a_wrong_key_is_told_in_words_that_do_not_repeat_it() {
     let (_local, server) = TestLocal::serving().await;
     let wrong = StudioConfig::new(server.join("api").unwrap(), "lp-wrong-key-123".into());
-    let error = Studio::new(wrong).unwrap().list_webhooks().await.unwrap_err();
+    let error = Studio::new(wrong)
+        .unwrap()
+        .list_webhooks()
+        .await
+        .unwrap_err();
     assert!(error.is_unauthorized());
     assert!(error.to_string().contains("LIVEPEER_API_KEY"), "{error}");
-    assert!(!format!("{error} {error:?}").contains("lp-wrong-key"), "{error:?}");
+    assert!(
+        !format!("{error} {error:?}").contains("lp-wrong-key"),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]

@@ -31,9 +31,14 @@ impl Description {
 
     /// Panics unless `answer` is one that the description, or the list of differences, allows for this route.
     fn check(&self, route: &str, answer: &Answer) {
-        let responses = self.0["responses"][route].as_object().unwrap_or_else(|| panic!("{route} is not described"));
+        let responses = self.0["responses"][route]
+            .as_object()
+            .unwrap_or_else(|| panic!("{route} is not described"));
         let (described, schema) = responses.iter().next().unwrap();
-        let other = OTHER_STATUS.iter().find(|(name, _)| *name == route).map(|(_, status)| *status);
+        let other = OTHER_STATUS
+            .iter()
+            .find(|(name, _)| *name == route)
+            .map(|(_, status)| *status);
         let expected = other.unwrap_or_else(|| described.parse().unwrap());
         assert_eq!(answer.status.as_u16(), expected, "{route}: {}", answer.text);
         if expected == 204 || schema.is_null() {
@@ -42,7 +47,10 @@ impl Description {
         }
         let mut body = answer.json();
         for (_, field) in OTHER_FIELDS.iter().filter(|(name, _)| *name == route) {
-            assert!(body.as_object_mut().unwrap().remove(*field).is_some(), "{route} has no {field}");
+            assert!(
+                body.as_object_mut().unwrap().remove(*field).is_some(),
+                "{route} has no {field}"
+            );
         }
         if SHORTER.contains(&route) {
             assert_eq!(body.as_object().unwrap().keys().collect::<Vec<_>>(), ["id"]);
@@ -50,12 +58,17 @@ impl Description {
         }
         if let Some(items) = schema.as_array() {
             let items = items[0].as_str().unwrap();
-            assert!(!body.as_array().unwrap().is_empty(), "{route}: an empty list proves nothing");
+            assert!(
+                !body.as_array().unwrap().is_empty(),
+                "{route}: an empty list proves nothing"
+            );
             for item in body.as_array().unwrap() {
-                self.valid(items, item).unwrap_or_else(|why| panic!("{route}: {why}"));
+                self.valid(items, item)
+                    .unwrap_or_else(|why| panic!("{route}: {why}"));
             }
         } else {
-            self.valid(schema.as_str().unwrap(), &body).unwrap_or_else(|why| panic!("{route}: {why}"));
+            self.valid(schema.as_str().unwrap(), &body)
+                .unwrap_or_else(|why| panic!("{route}: {why}"));
         }
     }
 
@@ -75,7 +88,12 @@ fn valid(schema: &Value, value: &Value, at: &str) -> Result<(), String> {
     if let Some(kind) = schema.get("type") {
         let kinds: Vec<&str> = match kind {
             Value::String(kind) => vec![kind],
-            kinds => kinds.as_array().unwrap().iter().map(|kind| kind.as_str().unwrap()).collect(),
+            kinds => kinds
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|kind| kind.as_str().unwrap())
+                .collect(),
         };
         let is = |kind: &str| match kind {
             "object" => value.is_object(),
@@ -115,7 +133,12 @@ fn valid(schema: &Value, value: &Value, at: &str) -> Result<(), String> {
     let Some(fields) = value.as_object() else {
         return Ok(());
     };
-    for name in schema.get("required").and_then(Value::as_array).into_iter().flatten() {
+    for name in schema
+        .get("required")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
         if !fields.contains_key(name.as_str().unwrap()) {
             return wrong(&format!("lacks {name}"));
         }
@@ -165,8 +188,14 @@ async fn streams_answer_as_described() {
     let one = format!("/stream/{}", text(&created.json(), "id"));
     description.check("GET /stream/{id}", &local.get(&one).await);
     description.check("GET /stream", &local.get("/stream").await);
-    description.check("PATCH /stream/{id}", &local.patch(&one, json!({"name": "b"})).await);
-    description.check("DELETE /stream/{id}/terminate", &local.delete(&format!("{one}/terminate")).await);
+    description.check(
+        "PATCH /stream/{id}",
+        &local.patch(&one, json!({"name": "b"})).await,
+    );
+    description.check(
+        "DELETE /stream/{id}/terminate",
+        &local.delete(&format!("{one}/terminate")).await,
+    );
     description.check("GET /stream/{id}", &local.get(&one).await);
     let playback = format!("/playback/{}", text(&created.json(), "playbackId"));
     description.check("GET /playback/{id}", &local.get(&playback).await);
@@ -191,8 +220,14 @@ async fn signing_keys_answer_as_described() {
     description.check("GET /access-control/signing-key", &local.get(path).await);
     let patched = local.patch(&one, json!({"disabled": true})).await;
     description.check("PATCH /access-control/signing-key/{keyId}", &patched);
-    description.check("GET /access-control/signing-key/{keyId}", &local.get(&one).await);
-    description.check("DELETE /access-control/signing-key/{keyId}", &local.delete(&one).await);
+    description.check(
+        "GET /access-control/signing-key/{keyId}",
+        &local.get(&one).await,
+    );
+    description.check(
+        "DELETE /access-control/signing-key/{keyId}",
+        &local.delete(&one).await,
+    );
     description.check_error(&local.get(&one).await);
 }
 
@@ -205,7 +240,10 @@ async fn webhooks_answer_as_described() {
     let one = format!("/webhook/{}", text(&created.json(), "id"));
     description.check("GET /webhook", &local.get("/webhook").await);
     description.check("GET /webhook/{id}", &local.get(&one).await);
-    description.check("PUT /webhook/{id}", &local.call("PUT", &one, Some(body)).await);
+    description.check(
+        "PUT /webhook/{id}",
+        &local.call("PUT", &one, Some(body)).await,
+    );
     description.check("DELETE /webhook/{id}", &local.delete(&one).await);
     description.check_error(&local.get(&one).await);
 }

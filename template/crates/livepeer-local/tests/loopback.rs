@@ -14,10 +14,13 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use livepeer::PlaybackToken;
 use livepeer::media::{
-    MediaError, MediaState, PlayerStats, VideoCodec, WhepConfig, WhepPlayer, WhipConfig, WhipPublisher,
+    MediaError, MediaState, PlayerStats, VideoCodec, WhepConfig, WhepPlayer, WhipConfig,
+    WhipPublisher,
 };
 use livepeer::secret::SecretUrl;
-use livepeer::studio::{NewStream, NewWebhook, PlaybackPolicy, Stream, Studio};
+use livepeer::studio::{
+    NewStream, NewWebhook, PlaybackPolicy, Profile, Stream, StreamFilter, StreamPatch, Studio,
+};
 use livepeer::token::PlaybackSigner;
 use livepeer::webhook::{self, Delivery};
 use livepeer_local::engine::{Engine, StreamEvent};
@@ -36,7 +39,11 @@ struct Feed {
 }
 
 impl Feed {
-    async fn start(studio: &Studio, stream: &Stream, codec: VideoCodec) -> Result<Feed, MediaError> {
+    async fn start(
+        studio: &Studio,
+        stream: &Stream,
+        codec: VideoCodec,
+    ) -> Result<Feed, MediaError> {
         let url = studio.whip_url(stream).await?;
         let mut config = WhipConfig::new(url);
         config.video = codec;
@@ -48,10 +55,14 @@ impl Feed {
             for tick in 0_u32.. {
                 ticks.tick().await;
                 let at = Duration::from_millis(20) * tick;
-                let sound = feeding.write_audio(Bytes::from_static(&[0xf8, 0xff, 0xfe]), at).await;
+                let sound = feeding
+                    .write_audio(Bytes::from_static(&[0xf8, 0xff, 0xfe]), at)
+                    .await;
                 let picture = if at >= Duration::from_millis(33) * pictures {
                     pictures += 1;
-                    feeding.write_video(picture(codec, pictures % 30 == 1), at).await
+                    feeding
+                        .write_video(picture(codec, pictures % 30 == 1), at)
+                        .await
                 } else {
                     Ok(())
                 };
@@ -66,13 +77,19 @@ impl Feed {
     /// Waits until the server has closed the session.
     async fn over(&self) {
         let mut state = self.publisher.state();
-        timeout(PATIENCE, state.wait_for(|state| state.is_over())).await.expect("the publisher is closed").ok();
+        timeout(PATIENCE, state.wait_for(|state| state.is_over()))
+            .await
+            .expect("the publisher is closed")
+            .ok();
     }
 
     async fn stop(self) {
         self.task.abort();
         self.task.await.ok();
-        Arc::into_inner(self.publisher).expect("the feed has ended").close().await;
+        Arc::into_inner(self.publisher)
+            .expect("the feed has ended")
+            .close()
+            .await;
     }
 }
 
@@ -80,7 +97,9 @@ impl Feed {
 fn picture(codec: VideoCodec, keyframe: bool) -> Bytes {
     let mut bytes = match (codec, keyframe) {
         (VideoCodec::H264, true) => {
-            let sps = [0, 0, 0, 1, 0x67, 0x42, 0xe0, 0x1f, 0xda, 0x01, 0x40, 0x16, 0xe8];
+            let sps = [
+                0, 0, 0, 1, 0x67, 0x42, 0xe0, 0x1f, 0xda, 0x01, 0x40, 0x16, 0xe8,
+            ];
             let pps = [0, 0, 0, 1, 0x68, 0xce, 0x3c, 0x80];
             [&sps[..], &pps, &[0, 0, 0, 1, 0x65, 0x88]].concat()
         }
@@ -94,13 +113,23 @@ fn picture(codec: VideoCodec, keyframe: bool) -> Bytes {
 }
 
 /// Plays; while the stream is not live yet, asks again as the server says.
-async fn play(studio: &Studio, stream: &Stream, token: Option<PlaybackToken>) -> Result<WhepPlayer, MediaError> {
-    let url = studio.playback(&stream.playback_id).await?.whep_url().expect("a WHEP address");
+async fn play(
+    studio: &Studio,
+    stream: &Stream,
+    token: Option<PlaybackToken>,
+) -> Result<WhepPlayer, MediaError> {
+    let url = studio
+        .playback(&stream.playback_id)
+        .await?
+        .whep_url()
+        .expect("a WHEP address");
     let mut config = WhepConfig::new(SecretUrl::new(url));
     config.token = token;
     loop {
         match WhepPlayer::connect(config.clone()).await {
-            Err(MediaError::NotLive { retry_after: Some(pause) }) => tokio::time::sleep(pause).await,
+            Err(MediaError::NotLive {
+                retry_after: Some(pause),
+            }) => tokio::time::sleep(pause).await,
             other => return other,
         }
     }
@@ -118,7 +147,10 @@ async fn receive(player: &mut WhepPlayer, pictures: u64, sounds: u64) -> PlayerS
 }
 
 async fn closed(mut state: watch::Receiver<MediaState>) {
-    timeout(PATIENCE, state.wait_for(|state| state.is_over())).await.expect("it is closed").ok();
+    timeout(PATIENCE, state.wait_for(|state| state.is_over()))
+        .await
+        .expect("it is closed")
+        .ok();
 }
 
 async fn wait_for(events: &mut broadcast::Receiver<StreamEvent>, wanted: StreamEvent) {
@@ -137,13 +169,18 @@ async fn active(studio: &Studio, stream: &Stream, wanted: bool) -> Stream {
             tokio::task::yield_now().await;
         }
     };
-    timeout(PATIENCE, asking).await.expect("isActive follows the engine")
+    timeout(PATIENCE, asking)
+        .await
+        .expect("isActive follows the engine")
 }
 
 async fn scene() -> (TestLocal, Studio, Stream) {
     let (local, server) = TestLocal::serving().await;
     let studio = studio(&server);
-    let stream = studio.create_stream(&NewStream::source_only("show")).await.unwrap();
+    let stream = studio
+        .create_stream(&NewStream::source_only("show"))
+        .await
+        .unwrap();
     (local, studio, stream)
 }
 
@@ -155,16 +192,29 @@ async fn media_goes_through(codec: VideoCodec, name: &str) {
     for player in [&mut first, &mut second] {
         let stats = receive(player, 60, 100).await;
         assert!(stats.video.keyframes >= 1, "{stats:?}");
-        assert!(stats.video.packets >= 3 * 59, "2,500 bytes are three packets: {stats:?}");
+        assert!(
+            stats.video.packets >= 3 * 59,
+            "2,500 bytes are three packets: {stats:?}"
+        );
         assert_eq!(stats.video.lost() + stats.audio.lost(), 0, "{stats:?}");
     }
     let live = active(&studio, &stream, true).await;
     assert!(live.last_seen > 0);
-    assert!(studio.playback(&stream.playback_id).await.unwrap().is_live());
+    assert!(
+        studio
+            .playback(&stream.playback_id)
+            .await
+            .unwrap()
+            .is_live()
+    );
     let stats = local.local.engine().stats().await;
     let counted = &stats.streams[&stream.playback_id.as_str().into()];
     assert_eq!(counted.viewers, 2);
-    assert!(counted.codecs.iter().any(|codec| codec.starts_with(name)), "{:?}", counted.codecs);
+    assert!(
+        counted.codecs.iter().any(|codec| codec.starts_with(name)),
+        "{:?}",
+        counted.codecs
+    );
 
     first.close().await;
     second.close().await;
@@ -187,9 +237,21 @@ async fn vp8_goes_from_a_publisher_to_two_players() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_nobody_publishes_is_not_live_and_says_when_to_ask_again() {
     let (_local, studio, stream) = scene().await;
-    let url = studio.playback(&stream.playback_id).await.unwrap().whep_url().unwrap();
-    let error = WhepPlayer::connect(WhepConfig::new(SecretUrl::new(url))).await.unwrap_err();
-    assert_eq!(error, MediaError::NotLive { retry_after: Some(Duration::from_secs(1)) });
+    let url = studio
+        .playback(&stream.playback_id)
+        .await
+        .unwrap()
+        .whep_url()
+        .unwrap();
+    let error = WhepPlayer::connect(WhepConfig::new(SecretUrl::new(url)))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error,
+        MediaError::NotLive {
+            retry_after: Some(Duration::from_secs(1))
+        }
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -205,35 +267,68 @@ async fn a_private_stream_plays_with_its_token_and_without_it_not() {
     let key = studio.create_signing_key(None).await.unwrap();
     let signer = PlaybackSigner::from_signing_key(&key, "test").unwrap();
     let minute = Duration::from_secs(60);
-    let mint = |id: &str| signer.mint(id, SystemTime::now(), minute, Default::default()).unwrap();
+    let mint = |id: &str| {
+        signer
+            .mint(id, SystemTime::now(), minute, Default::default())
+            .unwrap()
+    };
 
-    let feed = Feed::start(&studio, &stream, VideoCodec::Vp8).await.unwrap();
-    let mut player = play(&studio, &stream, Some(mint(&stream.playback_id))).await.unwrap();
+    let feed = Feed::start(&studio, &stream, VideoCodec::Vp8)
+        .await
+        .unwrap();
+    let mut player = play(&studio, &stream, Some(mint(&stream.playback_id)))
+        .await
+        .unwrap();
     receive(&mut player, 10, 10).await;
 
     for token in [None, Some(mint(&other.playback_id)), Some("a.b.c".into())] {
         let error = play(&studio, &stream, token).await.unwrap_err();
-        assert!(matches!(error, MediaError::Refused { status: 403, .. }), "{error}");
+        assert!(
+            matches!(error, MediaError::Refused { status: 403, .. }),
+            "{error}"
+        );
     }
     studio.delete_signing_key(&key.id).await.unwrap();
-    let error = play(&studio, &stream, Some(mint(&stream.playback_id))).await.unwrap_err();
-    assert!(matches!(error, MediaError::Refused { status: 403, .. }), "{error}");
+    let error = play(&studio, &stream, Some(mint(&stream.playback_id)))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, MediaError::Refused { status: 403, .. }),
+        "{error}"
+    );
     feed.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_never_plays_and_a_playback_id_never_publishes() {
     let (_local, studio, stream) = scene().await;
-    let feed = Feed::start(&studio, &stream, VideoCodec::Vp8).await.unwrap();
+    let feed = Feed::start(&studio, &stream, VideoCodec::Vp8)
+        .await
+        .unwrap();
     let mut player = play(&studio, &stream, None).await.unwrap();
     receive(&mut player, 1, 1).await;
 
     let whip = studio.whip_url(&stream).await.unwrap();
-    let error = WhepPlayer::connect(WhepConfig::new(whip)).await.unwrap_err();
-    assert!(matches!(&error, MediaError::Refused { status: 422, message, .. } if message.contains("never plays")), "{error}");
-    let whep = studio.playback(&stream.playback_id).await.unwrap().whep_url().unwrap();
-    let error = WhipPublisher::connect(WhipConfig::new(SecretUrl::new(whep))).await.unwrap_err();
-    assert!(matches!(&error, MediaError::Refused { status: 422, message, .. } if message.contains("never publishes")), "{error}");
+    let error = WhepPlayer::connect(WhepConfig::new(whip))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&error, MediaError::Refused { status: 422, message, .. } if message.contains("never plays")),
+        "{error}"
+    );
+    let whep = studio
+        .playback(&stream.playback_id)
+        .await
+        .unwrap()
+        .whep_url()
+        .unwrap();
+    let error = WhipPublisher::connect(WhipConfig::new(SecretUrl::new(whep)))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&error, MediaError::Refused { status: 422, message, .. } if message.contains("never publishes")),
+        "{error}"
+    );
     receive(&mut player, 30, 30).await;
     feed.stop().await;
 }
@@ -241,7 +336,9 @@ async fn a_key_never_plays_and_a_playback_id_never_publishes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn terminate_throws_everybody_out_and_lets_the_publisher_come_back() {
     let (_local, studio, stream) = scene().await;
-    let feed = Feed::start(&studio, &stream, VideoCodec::H264).await.unwrap();
+    let feed = Feed::start(&studio, &stream, VideoCodec::H264)
+        .await
+        .unwrap();
     let mut player = play(&studio, &stream, None).await.unwrap();
     receive(&mut player, 5, 5).await;
 
@@ -250,7 +347,9 @@ async fn terminate_throws_everybody_out_and_lets_the_publisher_come_back() {
     closed(player.state()).await;
     active(&studio, &stream, false).await;
 
-    let again = Feed::start(&studio, &stream, VideoCodec::H264).await.unwrap();
+    let again = Feed::start(&studio, &stream, VideoCodec::H264)
+        .await
+        .unwrap();
     let mut player = play(&studio, &stream, None).await.unwrap();
     receive(&mut player, 5, 5).await;
     again.stop().await;
@@ -259,36 +358,106 @@ async fn terminate_throws_everybody_out_and_lets_the_publisher_come_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_suspended_or_deleted_stream_ends_and_lets_nobody_in() {
     let (_local, studio, stream) = scene().await;
-    let feed = Feed::start(&studio, &stream, VideoCodec::H264).await.unwrap();
+    let feed = Feed::start(&studio, &stream, VideoCodec::H264)
+        .await
+        .unwrap();
     studio.suspend_stream(&stream.id, true).await.unwrap();
     feed.over().await;
-    let error = Feed::start(&studio, &stream, VideoCodec::H264).await.err().unwrap();
-    assert!(matches!(error, MediaError::Refused { status: 403, .. }), "{error}");
+    let error = Feed::start(&studio, &stream, VideoCodec::H264)
+        .await
+        .err()
+        .unwrap();
+    assert!(
+        matches!(error, MediaError::Refused { status: 403, .. }),
+        "{error}"
+    );
 
     studio.suspend_stream(&stream.id, false).await.unwrap();
-    let feed = Feed::start(&studio, &stream, VideoCodec::H264).await.unwrap();
+    let feed = Feed::start(&studio, &stream, VideoCodec::H264)
+        .await
+        .unwrap();
     studio.delete_stream(&stream.id).await.unwrap();
     feed.over().await;
-    let error = Feed::start(&studio, &stream, VideoCodec::H264).await.err().unwrap();
-    assert!(matches!(error, MediaError::NotLive { .. } | MediaError::Refused { status: 404, .. }), "{error}");
+    let error = Feed::start(&studio, &stream, VideoCodec::H264)
+        .await
+        .err()
+        .unwrap();
+    assert!(
+        matches!(
+            error,
+            MediaError::NotLive { .. } | MediaError::Refused { status: 404, .. }
+        ),
+        "{error}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_publisher_takes_over_and_the_player_stays() {
     let (local, studio, stream) = scene().await;
-    let first = Feed::start(&studio, &stream, VideoCodec::Vp8).await.unwrap();
+    let first = Feed::start(&studio, &stream, VideoCodec::Vp8)
+        .await
+        .unwrap();
     let mut player = play(&studio, &stream, None).await.unwrap();
     let before = receive(&mut player, 10, 10).await;
 
-    let second = Feed::start(&studio, &stream, VideoCodec::Vp8).await.unwrap();
+    let second = Feed::start(&studio, &stream, VideoCodec::Vp8)
+        .await
+        .unwrap();
     first.over().await;
-    let after = receive(&mut player, before.video.frames + 60, before.audio.packets + 60).await;
+    let after = receive(
+        &mut player,
+        before.video.frames + 60,
+        before.audio.packets + 60,
+    )
+    .await;
     assert!(after.video.keyframes > before.video.keyframes);
     assert!(!player.state().borrow().is_over());
     active(&studio, &stream, true).await;
     let stats = local.local.engine().stats().await;
-    assert_eq!(stats.streams[&stream.playback_id.as_str().into()].counters.takeovers, 1);
+    assert_eq!(
+        stats.streams[&stream.playback_id.as_str().into()]
+            .counters
+            .takeovers,
+        1
+    );
     second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_under_way_cannot_be_changed() {
+    let (_local, studio, stream) = scene().await;
+    let feed = Feed::start(&studio, &stream, VideoCodec::Vp8)
+        .await
+        .unwrap();
+    active(&studio, &stream, true).await;
+    let record = StreamPatch {
+        record: Some(true),
+        ..StreamPatch::default()
+    };
+    let ladder = Some(vec![Profile::h264("480p", 854, 480, 1_000_000)]);
+    let profiles = StreamPatch {
+        profiles: ladder,
+        ..StreamPatch::default()
+    };
+    for (patch, field) in [(record, "record"), (profiles, "profiles")] {
+        let error = studio.patch_stream(&stream.id, &patch).await.unwrap_err();
+        assert_eq!(error.status(), Some(400));
+        let words = format!("cannot change '{field}' field while stream is active");
+        assert_eq!(error.messages(), [words]);
+    }
+    let same = StreamPatch {
+        record: Some(false),
+        profiles: Some(Vec::new()),
+        name: Some("renamed".into()),
+        ..StreamPatch::default()
+    };
+    studio.patch_stream(&stream.id, &same).await.unwrap();
+    let live = StreamFilter {
+        is_active: Some(true),
+        ..StreamFilter::default()
+    };
+    assert_eq!(studio.list_streams(&live).await.unwrap()[0].name, "renamed");
+    feed.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -296,12 +465,15 @@ async fn deleting_the_session_makes_the_stream_idle_at_once() {
     let (local, studio, stream) = scene().await;
     let mut events = local.local.engine().events();
     let name = || stream.playback_id.as_str().into();
-    let feed = Feed::start(&studio, &stream, VideoCodec::Vp8).await.unwrap();
+    let feed = Feed::start(&studio, &stream, VideoCodec::Vp8)
+        .await
+        .unwrap();
     wait_for(&mut events, StreamEvent::Started { stream: name() }).await;
     // `stop` sends the DELETE; without it the engine would wait out the publisher's silence.
     feed.stop().await;
     let soon = Duration::from_secs(2);
-    let idle = async { while events.recv().await.unwrap() != (StreamEvent::Idle { stream: name() }) {} };
+    let idle =
+        async { while events.recv().await.unwrap() != (StreamEvent::Idle { stream: name() }) {} };
     timeout(soon, idle).await.expect("idle at once");
 }
 
@@ -312,10 +484,15 @@ async fn receiver() -> (url::Url, mpsc::UnboundedReceiver<Delivery>) {
         headers: HeaderMap,
         body: Bytes,
     ) -> StatusCode {
-        let signature = headers.get(webhook::SIGNATURE_HEADER).and_then(|value| value.to_str().ok());
+        let signature = headers
+            .get(webhook::SIGNATURE_HEADER)
+            .and_then(|value| value.to_str().ok());
         match webhook::verify(&"s3cret".into(), signature, &body, SystemTime::now()) {
             Ok(delivery) => {
-                assert!(!String::from_utf8_lossy(&body).contains("streamKey"), "the key is not told");
+                assert!(
+                    !String::from_utf8_lossy(&body).contains("streamKey"),
+                    "the key is not told"
+                );
                 taken.send(delivery).unwrap();
                 StatusCode::NO_CONTENT
             }
@@ -342,21 +519,32 @@ async fn webhooks_tell_the_beginning_and_the_end_in_order_and_signed() {
         stream_id: None,
     };
     // One that nobody answers must not hold up the other.
-    let dead = NewWebhook { url: "http://127.0.0.1:9/".parse().unwrap(), ..hook.clone() };
+    let dead = NewWebhook {
+        url: "http://127.0.0.1:9/".parse().unwrap(),
+        ..hook.clone()
+    };
     studio.create_webhook(&dead).await.unwrap();
     let webhook = studio.create_webhook(&hook).await.unwrap();
 
-    let feed = Feed::start(&studio, &stream, VideoCodec::H264).await.unwrap();
+    let feed = Feed::start(&studio, &stream, VideoCodec::H264)
+        .await
+        .unwrap();
     let started = timeout(PATIENCE, deliveries.recv()).await.unwrap().unwrap();
     feed.stop().await;
     let idle = timeout(PATIENCE, deliveries.recv()).await.unwrap().unwrap();
 
-    for (delivery, name, is_active) in [(&started, "stream.started", true), (&idle, "stream.idle", false)] {
+    for (delivery, name, is_active) in [
+        (&started, "stream.started", true),
+        (&idle, "stream.idle", false),
+    ] {
         assert_eq!(delivery.name, name);
         assert_eq!(delivery.webhook_id.as_deref(), Some(webhook.id.as_str()));
         assert_eq!(delivery.payload, None);
         let told = delivery.stream.as_ref().unwrap();
-        assert_eq!((told.id.as_str(), told.is_active), (stream.id.as_str(), is_active));
+        assert_eq!(
+            (told.id.as_str(), told.is_active),
+            (stream.id.as_str(), is_active)
+        );
     }
     assert_ne!(started.id, idle.id);
 }
@@ -373,11 +561,23 @@ async fn a_deleted_stream_still_has_its_end_told() {
         stream_id: Some(stream.id.clone()),
     };
     studio.create_webhook(&hook).await.unwrap();
-    let feed = Feed::start(&studio, &stream, VideoCodec::H264).await.unwrap();
-    assert_eq!(timeout(PATIENCE, deliveries.recv()).await.unwrap().unwrap().name, "stream.started");
+    let feed = Feed::start(&studio, &stream, VideoCodec::H264)
+        .await
+        .unwrap();
+    assert_eq!(
+        timeout(PATIENCE, deliveries.recv())
+            .await
+            .unwrap()
+            .unwrap()
+            .name,
+        "stream.started"
+    );
     studio.delete_stream(&stream.id).await.unwrap();
     let idle = timeout(PATIENCE, deliveries.recv()).await.unwrap().unwrap();
-    assert_eq!((idle.name.as_str(), idle.stream.unwrap().id), ("stream.idle", stream.id));
+    assert_eq!(
+        (idle.name.as_str(), idle.stream.unwrap().id),
+        ("stream.idle", stream.id)
+    );
     feed.over().await;
 }
 
@@ -393,12 +593,22 @@ async fn shutting_down_closes_everybody_and_tells_it() {
         stream_id: None,
     };
     studio.create_webhook(&hook).await.unwrap();
-    let feed = Feed::start(&studio, &stream, VideoCodec::H264).await.unwrap();
-    let player = play(&studio, &stream, None).await.unwrap();
+    let feed = Feed::start(&studio, &stream, VideoCodec::H264)
+        .await
+        .unwrap();
+    let mut player = play(&studio, &stream, None).await.unwrap();
+    receive(&mut player, 5, 5).await;
     let engine: Engine = local.local.engine().clone();
     local.local.shutdown().await;
     feed.over().await;
     closed(player.state()).await;
-    assert_eq!(timeout(PATIENCE, deliveries.recv()).await.unwrap().unwrap().name, "stream.idle");
+    assert_eq!(
+        timeout(PATIENCE, deliveries.recv())
+            .await
+            .unwrap()
+            .unwrap()
+            .name,
+        "stream.idle"
+    );
     assert_eq!(engine.stats().await.sessions, 0);
 }

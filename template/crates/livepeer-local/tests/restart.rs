@@ -28,8 +28,12 @@ async fn furnished() -> TestLocal {
             .await;
     }
     let gone = local.named("gone").await;
-    local.delete(&format!("/stream/{}", text(&gone, "id"))).await;
-    local.post("/access-control/signing-key", json!({"name": "k"})).await;
+    local
+        .delete(&format!("/stream/{}", text(&gone, "id")))
+        .await;
+    local
+        .post("/access-control/signing-key", json!({"name": "k"}))
+        .await;
     let hook = json!({"name": "w", "url": "http://127.0.0.1:9/", "events": ["stream.idle"], "sharedSecret": "s"});
     local.post("/webhook", hook).await;
     local
@@ -79,7 +83,10 @@ async fn the_key_is_made_once_and_kept_unless_one_is_configured() {
     second.shutdown().await;
     let third = Local::start(config(&folder)).await.unwrap();
     assert!(third.api_key().matches(support::KEY));
-    let third = TestLocal { local: third, folder };
+    let third = TestLocal {
+        local: third,
+        folder,
+    };
     let old_key = request("GET", "/api/stream", None, Some(key.expose()));
     assert_eq!(third.send(old_key).await.status.as_u16(), 401);
 }
@@ -116,5 +123,8 @@ async fn a_spoilt_file_and_a_useless_address_are_refused_in_words() {
     let folder = tempfile::tempdir().unwrap();
     let mut useless = config(&folder);
     useless.base_url = "mailto:me@example.com".parse().unwrap();
-    assert!(matches!(Local::start(useless).await, Err(StartError::BaseUrl(_))));
+    assert!(matches!(
+        Local::start(useless).await,
+        Err(StartError::BaseUrl(_))
+    ));
 }

@@ -27,7 +27,10 @@ fn redacted(stream: &Value) -> Value {
     for field in ["userId", "projectId"] {
         stream[field] = json!(shape(&text(&stream, field)));
     }
-    assert!(stream["createdAt"].as_u64().unwrap() > 1_700_000_000_000, "milliseconds");
+    assert!(
+        stream["createdAt"].as_u64().unwrap() > 1_700_000_000_000,
+        "milliseconds"
+    );
     stream["createdAt"] = json!("<ms>");
     stream
 }
@@ -181,7 +184,9 @@ async fn what_is_sent_is_what_is_kept() {
     let read = local.get(&format!("/stream/{}", text(&stream, "id"))).await;
     assert_eq!(read.status, StatusCode::OK);
     assert_eq!(read.json(), stream);
-    let read = local.get(&format!("/stream/playback/{}", text(&stream, "playbackId"))).await;
+    let read = local
+        .get(&format!("/stream/playback/{}", text(&stream, "playbackId")))
+        .await;
     assert_eq!(read.json(), stream);
 }
 
@@ -199,23 +204,51 @@ async fn a_body_that_breaks_the_description_is_refused_with_ajvs_words() {
     let local = TestLocal::start().await;
     let refusals = [
         (json!({}), "must have required property 'name'"),
-        (json!({"name": "a", "title": "b"}), "must NOT have additional properties"),
+        (
+            json!({"name": "a", "title": "b"}),
+            "must NOT have additional properties",
+        ),
         (json!({"name": 7}), "must be string"),
         (json!({"name": "a", "record": "yes"}), "must be boolean"),
-        (json!({"name": "a", "creatorId": 7}), "must match exactly one schema in oneOf"),
-        (json!({"name": "a", "playbackPolicy": {}}), "must have required property 'type'"),
-        (json!({"name": "a", "playbackPolicy": {"type": "secret"}}), "must be equal to one of the allowed values"),
-        (json!({"name": "a", "playbackPolicy": 1}), "must be object,null"),
-        (json!({"name": "a", "profiles": [{"name": "p"}]}), "must have required property 'width'"),
-        (json!({"name": "a", "profiles": [profile("p", 10)]}), "must be >= 128"),
-        (json!({"name": "a", "userTags": {"a": {"b": 1}}}), "must match exactly one schema in oneOf"),
-        (json!({"name": "a", "userTags": {"a": true}}), "must match exactly one schema in oneOf"),
+        (
+            json!({"name": "a", "creatorId": 7}),
+            "must match exactly one schema in oneOf",
+        ),
+        (
+            json!({"name": "a", "playbackPolicy": {}}),
+            "must have required property 'type'",
+        ),
+        (
+            json!({"name": "a", "playbackPolicy": {"type": "secret"}}),
+            "must be equal to one of the allowed values",
+        ),
+        (
+            json!({"name": "a", "playbackPolicy": 1}),
+            "must be object,null",
+        ),
+        (
+            json!({"name": "a", "profiles": [{"name": "p"}]}),
+            "must have required property 'width'",
+        ),
+        (
+            json!({"name": "a", "profiles": [profile("p", 10)]}),
+            "must be >= 128",
+        ),
+        (
+            json!({"name": "a", "userTags": {"a": {"b": 1}}}),
+            "must match exactly one schema in oneOf",
+        ),
+        (
+            json!({"name": "a", "userTags": {"a": true}}),
+            "must match exactly one schema in oneOf",
+        ),
         (json!(["name"]), "must be object"),
     ];
     for (body, message) in refusals {
         let answer = local.post("/stream", body.clone()).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
-        let inner: Value = serde_json::from_str(&answer.error()).expect("each error is itself JSON");
+        let inner: Value =
+            serde_json::from_str(&answer.error()).expect("each error is itself JSON");
         assert_eq!(inner["message"], message, "{body}");
     }
 }
@@ -224,22 +257,62 @@ async fn a_body_that_breaks_the_description_is_refused_with_ajvs_words() {
 async fn a_body_that_the_description_allows_and_reason_does_not_is_refused_in_words() {
     let local = TestLocal::start().await;
     let refusals = [
-        (422, json!({"name": "a", "profiles": [profile("source", 640)]}), "source"),
-        (422, json!({"name": "a", "profiles": [profile("p", 640), profile("p", 640)]}), "unique"),
-        (422, json!({"name": "a", "userTags": {"a": "x".repeat(2048)}}), "too large"),
-        (400, json!({"name": "a", "recordingSpec": {}}), "record=true"),
-        (422, json!({"name": "a", "playbackPolicy": {"type": "webhook"}}), "webhookId"),
-        (422, json!({"name": "a", "playbackPolicy": {"type": "webhook", "webhookId": "none"}}), "webhookId"),
-        (422, json!({"name": "a", "playbackPolicy": {"type": "public", "allowedOrigins": ["https://a/b"]}}), "origin"),
-        (501, json!({"name": "a", "multistream": {"targets": [{"profile": "source", "id": "x"}]}}), "multistream"),
-        (501, json!({"name": "a", "pull": {"source": "https://a/b.flv"}}), "pull"),
+        (
+            422,
+            json!({"name": "a", "profiles": [profile("source", 640)]}),
+            "source",
+        ),
+        (
+            422,
+            json!({"name": "a", "profiles": [profile("p", 640), profile("p", 640)]}),
+            "unique",
+        ),
+        (
+            422,
+            json!({"name": "a", "userTags": {"a": "x".repeat(2048)}}),
+            "too large",
+        ),
+        (
+            400,
+            json!({"name": "a", "recordingSpec": {}}),
+            "record=true",
+        ),
+        (
+            422,
+            json!({"name": "a", "playbackPolicy": {"type": "webhook"}}),
+            "webhookId",
+        ),
+        (
+            422,
+            json!({"name": "a", "playbackPolicy": {"type": "webhook", "webhookId": "none"}}),
+            "webhookId",
+        ),
+        (
+            422,
+            json!({"name": "a", "playbackPolicy": {"type": "public", "allowedOrigins": ["https://a/b"]}}),
+            "origin",
+        ),
+        (
+            501,
+            json!({"name": "a", "multistream": {"targets": [{"profile": "source", "id": "x"}]}}),
+            "multistream",
+        ),
+        (
+            501,
+            json!({"name": "a", "pull": {"source": "https://a/b.flv"}}),
+            "pull",
+        ),
     ];
     for (status, body, word) in refusals {
         let answer = local.post("/stream", body.clone()).await;
         assert_eq!(answer.status.as_u16(), status, "{body}: {}", answer.text);
         assert!(answer.error().contains(word), "{}", answer.text);
     }
-    assert_eq!(local.get("/stream").await.json(), json!([]), "nothing was kept");
+    assert_eq!(
+        local.get("/stream").await.json(),
+        json!([]),
+        "nothing was kept"
+    );
 }
 
 fn profile(name: &str, width: u32) -> Value {
@@ -254,7 +327,9 @@ async fn a_patch_changes_what_it_names_and_nothing_else() {
         .await;
     let path = format!("/stream/{}", text(&before, "id"));
 
-    let answer = local.patch(&path, json!({"name": "b", "creatorId": "me"})).await;
+    let answer = local
+        .patch(&path, json!({"name": "b", "creatorId": "me"}))
+        .await;
     assert_eq!(answer.status, StatusCode::NO_CONTENT);
     assert_eq!(answer.text, "");
     let mut expected = before.clone();
@@ -262,11 +337,18 @@ async fn a_patch_changes_what_it_names_and_nothing_else() {
     expected["creatorId"] = json!({"type": "unverified", "value": "me"});
     assert_eq!(local.get(&path).await.json(), expected);
 
-    assert_eq!(local.patch(&path, json!({})).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(
+        local.patch(&path, json!({})).await.status,
+        StatusCode::NO_CONTENT
+    );
     assert_eq!(local.get(&path).await.json(), expected);
 
-    let body = json!({"playbackPolicy": null, "profiles": null, "userTags": {"n": 1}, "record": true});
-    assert_eq!(local.patch(&path, body).await.status, StatusCode::NO_CONTENT);
+    let body =
+        json!({"playbackPolicy": null, "profiles": null, "userTags": {"n": 1}, "record": true});
+    assert_eq!(
+        local.patch(&path, body).await.status,
+        StatusCode::NO_CONTENT
+    );
     let after = local.get(&path).await.json();
     assert_eq!(after.get("playbackPolicy"), None);
     assert_eq!(after["profiles"].as_array().unwrap().len(), 4);
@@ -291,7 +373,10 @@ async fn a_patch_that_is_refused_changes_nothing() {
     }
     assert_eq!(local.get(&path).await.json(), before);
     let unknown = local.patch("/stream/none", json!({"name": "b"})).await;
-    assert_eq!((unknown.status, unknown.error().as_str()), (StatusCode::NOT_FOUND, "not found"));
+    assert_eq!(
+        (unknown.status, unknown.error().as_str()),
+        (StatusCode::NOT_FOUND, "not found")
+    );
 }
 
 #[tokio::test]
@@ -305,10 +390,15 @@ async fn suspending_hides_the_playback_and_resuming_brings_it_back() {
     assert_eq!(missing.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(missing.error(), "missing suspended property");
 
-    assert_eq!(local.patch(&path, json!({"suspended": true})).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(
+        local.patch(&path, json!({"suspended": true})).await.status,
+        StatusCode::NO_CONTENT
+    );
     assert_eq!(local.get(&playback).await.status, StatusCode::NOT_FOUND);
     let body = json!({"suspended": false});
-    let answer = local.patch(&format!("/stream/{}", text(&stream, "id")), body).await;
+    let answer = local
+        .patch(&format!("/stream/{}", text(&stream, "id")), body)
+        .await;
     assert_eq!(answer.status, StatusCode::NO_CONTENT);
     assert_eq!(local.get(&playback).await.status, StatusCode::OK);
 }
@@ -324,7 +414,10 @@ async fn terminating_twice_within_five_seconds_is_refused() {
     assert_eq!(second.status, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(second.error(), "too many terminate requests");
     assert!(local.get(&path).await.json()["lastTerminatedAt"].is_u64());
-    assert_eq!(local.delete("/stream/none/terminate").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        local.delete("/stream/none/terminate").await.status,
+        StatusCode::NOT_FOUND
+    );
 }
 
 #[tokio::test]
@@ -338,7 +431,9 @@ async fn a_deleted_stream_is_gone_everywhere() {
         local.delete(&path).await,
         local.delete(&format!("{path}/terminate")).await,
         local.patch(&path, json!({"name": "b"})).await,
-        local.get(&format!("/playback/{}", text(&stream, "playbackId"))).await,
+        local
+            .get(&format!("/playback/{}", text(&stream, "playbackId")))
+            .await,
     ] {
         assert_eq!(gone.status, StatusCode::NOT_FOUND, "{}", gone.text);
     }
@@ -353,11 +448,22 @@ async fn deleting_many_is_all_or_nothing() {
     let local = TestLocal::start().await;
     let (a, b) = (local.named("a").await, local.named("b").await);
     let bulk = |ids: Value| local.call("DELETE", "/stream", Some(json!({ "ids": ids })));
-    assert_eq!(bulk(json!([a["id"], "none"])).await.status, StatusCode::NOT_FOUND);
-    assert_eq!(local.get("/stream").await.json().as_array().unwrap().len(), 2);
-    assert_eq!(bulk(json!([a["id"], b["id"]])).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(
+        bulk(json!([a["id"], "none"])).await.status,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(
+        local.get("/stream").await.json().as_array().unwrap().len(),
+        2
+    );
+    assert_eq!(
+        bulk(json!([a["id"], b["id"]])).await.status,
+        StatusCode::NO_CONTENT
+    );
     assert_eq!(local.get("/stream").await.json(), json!([]));
-    let nonsense = local.call("DELETE", "/stream", Some(json!({"ids": "all"}))).await;
+    let nonsense = local
+        .call("DELETE", "/stream", Some(json!({"ids": "all"})))
+        .await;
     assert_eq!(nonsense.status, StatusCode::UNPROCESSABLE_ENTITY);
 }
 
@@ -368,23 +474,51 @@ async fn pages_follow_the_link_header_and_lose_nothing() {
         local.named(&format!("stream {n}")).await;
     }
     let first = local.get("/stream?order=createdAt-false&count=true").await;
-    assert_eq!(first.json().as_array().unwrap().len(), 20, "a page is 20 unless asked otherwise");
+    assert_eq!(
+        first.json().as_array().unwrap().len(),
+        20,
+        "a page is 20 unless asked otherwise"
+    );
     assert_eq!(first.header("x-total-count"), Some("25"));
     assert_eq!(
         first.header("link"),
-        Some("<http://localhost:3000/api/stream?order=createdAt-false&count=true&cursor=skip20>; rel=\"next\"")
+        Some(
+            "<http://localhost:3000/api/stream?order=createdAt-false&count=true&cursor=skip20>; rel=\"next\""
+        )
     );
-    let last = local.get("/stream?order=createdAt-false&cursor=skip20").await;
+    let last = local
+        .get("/stream?order=createdAt-false&cursor=skip20")
+        .await;
     assert_eq!(last.header("link"), None);
     assert_eq!(last.header("x-total-count"), None);
-    let mut names: Vec<String> =
-        [first.json(), last.json()].iter().flat_map(|page| names_of(page)).collect();
+    let mut names: Vec<String> = [first.json(), last.json()]
+        .iter()
+        .flat_map(|page| names_of(page))
+        .collect();
     names.sort();
     names.dedup();
     assert_eq!(names.len(), 25);
     assert_eq!(local.get("/stream?cursor=skip500").await.json(), json!([]));
-    assert_eq!(local.get("/stream?limit=1").await.json().as_array().unwrap().len(), 1);
-    assert_eq!(local.get("/stream?limit=5000").await.json().as_array().unwrap().len(), 25);
+    assert_eq!(
+        local
+            .get("/stream?limit=1")
+            .await
+            .json()
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    assert_eq!(
+        local
+            .get("/stream?limit=5000")
+            .await
+            .json()
+            .as_array()
+            .unwrap()
+            .len(),
+        25
+    );
 }
 
 #[tokio::test]
@@ -393,7 +527,9 @@ async fn filters_and_order_choose_by_field() {
     let anna = local
         .stream(json!({"name": "Morning show", "creatorId": "anna", "record": true}))
         .await;
-    let bert = local.stream(json!({"name": "Evening show", "creatorId": "bert"})).await;
+    let bert = local
+        .stream(json!({"name": "Evening show", "creatorId": "bert"}))
+        .await;
     let path = format!("/stream/{}/suspended", text(&bert, "id"));
     local.patch(&path, json!({"suspended": true})).await;
 
@@ -402,25 +538,58 @@ async fn filters_and_order_choose_by_field() {
     let table = [
         (json!([{"id": "creatorId", "value": "anna"}]), vec![a]),
         (json!([{"id": "name", "value": "SHOW"}]), vec![b, a]),
-        (json!([{"id": "name", "value": "show"}, {"id": "record", "value": true}]), vec![a]),
+        (
+            json!([{"id": "name", "value": "show"}, {"id": "record", "value": true}]),
+            vec![a],
+        ),
         (json!([{"id": "isActive", "value": true}]), vec![]),
         (json!([{"id": "isActive", "value": false}]), vec![b, a]),
         (json!([{"id": "suspended", "value": true}]), vec![b]),
         (json!([{"id": "id", "value": anna["id"]}]), vec![a]),
-        (json!([{"id": "playbackId", "value": bert["playbackId"]}]), vec![b]),
-        (json!([{"id": "createdAt", "value": {"gte": anna["createdAt"]}}]), vec![b, a]),
-        (json!([{"id": "createdAt", "value": {"lt": anna["createdAt"]}}]), vec![]),
+        (
+            json!([{"id": "playbackId", "value": bert["playbackId"]}]),
+            vec![b],
+        ),
+        (
+            json!([{"id": "createdAt", "value": {"gte": anna["createdAt"]}}]),
+            vec![b, a],
+        ),
+        (
+            json!([{"id": "createdAt", "value": {"lt": anna["createdAt"]}}]),
+            vec![],
+        ),
         (json!([{"id": "lastSeen", "value": 0}]), vec![b, a]),
     ];
     for (filters, expected) in table {
-        let query: String = url::form_urlencoded::byte_serialize(filters.to_string().as_bytes()).collect();
-        let answer = local.get(&format!("/stream?order=name-false&filters={query}")).await;
+        let query: String =
+            url::form_urlencoded::byte_serialize(filters.to_string().as_bytes()).collect();
+        let answer = local
+            .get(&format!("/stream?order=name-false&filters={query}"))
+            .await;
         assert_eq!(names_of(&answer.json()), expected, "{filters}");
     }
-    assert_eq!(names_of(&local.get("/stream?order=name-true").await.json()), [a, b]);
-    assert_eq!(names_of(&local.get("/stream?active=1").await.json()), [""; 0]);
-    assert_eq!(names_of(&local.get("/stream?sessionsonly=1").await.json()), [""; 0]);
-    assert_eq!(local.get("/stream?streamsonly=1").await.json().as_array().unwrap().len(), 2);
+    assert_eq!(
+        names_of(&local.get("/stream?order=name-true").await.json()),
+        [a, b]
+    );
+    assert_eq!(
+        names_of(&local.get("/stream?active=1").await.json()),
+        [""; 0]
+    );
+    assert_eq!(
+        names_of(&local.get("/stream?sessionsonly=1").await.json()),
+        [""; 0]
+    );
+    assert_eq!(
+        local
+            .get("/stream?streamsonly=1")
+            .await
+            .json()
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
 }
 
 #[tokio::test]
@@ -432,7 +601,10 @@ async fn a_question_that_makes_no_sense_is_refused_in_words() {
         ("cursor=20", "cursor"),
         ("order=colour-true", "colour"),
         ("filters=name", "filters"),
-        ("filters=%5B%7B%22id%22%3A%22colour%22%2C%22value%22%3A1%7D%5D", "colour"),
+        (
+            "filters=%5B%7B%22id%22%3A%22colour%22%2C%22value%22%3A1%7D%5D",
+            "colour",
+        ),
     ] {
         let answer = local.get(&format!("/stream?{query}")).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{query}");
@@ -447,11 +619,21 @@ async fn the_number_of_streams_is_bounded() {
     local.named("b").await;
     let answer = local.post("/stream", json!({"name": "c"})).await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
-    assert!(answer.error().contains("at most 2 streams"), "{}", answer.text);
-    local.delete(&format!("/stream/{}", text(&first, "id"))).await;
+    assert!(
+        answer.error().contains("at most 2 streams"),
+        "{}",
+        answer.text
+    );
+    local
+        .delete(&format!("/stream/{}", text(&first, "id")))
+        .await;
     local.named("c").await;
 }
 
 fn names_of(page: &Value) -> Vec<String> {
-    page.as_array().unwrap().iter().map(|stream| text(stream, "name")).collect()
+    page.as_array()
+        .unwrap()
+        .iter()
+        .map(|stream| text(stream, "name"))
+        .collect()
 }

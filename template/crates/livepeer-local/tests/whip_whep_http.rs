@@ -13,8 +13,15 @@ const SDP: (&str, &str) = ("content-type", "application/sdp");
 
 fn problem(answer: &Answer, status: u16) -> String {
     assert_eq!(answer.status.as_u16(), status, "{}", answer.text);
-    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
-    assert_eq!(answer.header("access-control-allow-origin"), Some("*"), "a page must be able to read it");
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/problem+json")
+    );
+    assert_eq!(
+        answer.header("access-control-allow-origin"),
+        Some("*"),
+        "a page must be able to read it"
+    );
     assert_eq!(answer.json()["status"], status);
     text(&answer.json(), "detail")
 }
@@ -35,14 +42,42 @@ async fn what_is_not_an_offer_is_refused_for_what_it_is() {
         let large = "v=0\r\n".repeat(40_000);
         let table = [
             (post(vec![], NONSENSE.into()).await, 415, "application/sdp"),
-            (post(vec![("content-type", "text/plain")], NONSENSE.into()).await, 415, "application/sdp"),
-            (post(vec![("content-type", "application/sdpx")], NONSENSE.into()).await, 415, "application/sdp"),
+            (
+                post(vec![("content-type", "text/plain")], NONSENSE.into()).await,
+                415,
+                "application/sdp",
+            ),
+            (
+                post(vec![("content-type", "application/sdpx")], NONSENSE.into()).await,
+                415,
+                "application/sdp",
+            ),
             (post(vec![SDP], String::new()).await, 400, "empty"),
-            (post(vec![SDP], NONSENSE.into()).await, 400, "cannot be read"),
-            (post(vec![("content-type", "application/sdp; charset=utf-8")], NONSENSE.into()).await, 400, "cannot be read"),
-            (post(vec![SDP], "{\"type\":\"offer\"}".into()).await, 400, "cannot be read"),
+            (
+                post(vec![SDP], NONSENSE.into()).await,
+                400,
+                "cannot be read",
+            ),
+            (
+                post(
+                    vec![("content-type", "application/sdp; charset=utf-8")],
+                    NONSENSE.into(),
+                )
+                .await,
+                400,
+                "cannot be read",
+            ),
+            (
+                post(vec![SDP], "{\"type\":\"offer\"}".into()).await,
+                400,
+                "cannot be read",
+            ),
             (post(vec![SDP], large.clone()).await, 413, "128 KB"),
-            (post(vec![SDP, ("content-length", "99999999")], NONSENSE.into()).await, 413, "128 KB"),
+            (
+                post(vec![SDP, ("content-length", "99999999")], NONSENSE.into()).await,
+                413,
+                "128 KB",
+            ),
         ];
         for (answer, status, word) in &table {
             let detail = problem(answer, *status);
@@ -55,7 +90,9 @@ async fn what_is_not_an_offer_is_refused_for_what_it_is() {
 async fn an_unknown_name_is_refused_before_the_offer_is_read() {
     let local = TestLocal::start().await;
     for path in ["none", "abcd-efgh-ijkl-mnop", "video+none", "%2e%2e%2fapi"] {
-        let answer = local.webrtc("POST", path, &[("content-type", "text/plain")], NONSENSE).await;
+        let answer = local
+            .webrtc("POST", path, &[("content-type", "text/plain")], NONSENSE)
+            .await;
         problem(&answer, 404);
         problem(&local.webrtc("GET", path, &[], "").await, 404);
     }
@@ -64,21 +101,43 @@ async fn an_unknown_name_is_refused_before_the_offer_is_read() {
 #[tokio::test]
 async fn the_gate_stands_before_the_offer() {
     let local = TestLocal::start().await;
-    let stream = local.stream(json!({"name": "a", "playbackPolicy": {"type": "jwt"}})).await;
+    let stream = local
+        .stream(json!({"name": "a", "playbackPolicy": {"type": "jwt"}}))
+        .await;
     let play = text(&stream, "playbackId");
     let detail = problem(&local.webrtc("POST", &play, &[SDP], "").await, 403);
     assert!(detail.contains("Livepeer-Jwt"), "{detail}");
     for path in [play.clone(), format!("{play}?jwt=top.secret.token")] {
-        let answer = local.webrtc("POST", &path, &[SDP, ("livepeer-jwt", "top.secret.token")], "").await;
+        let answer = local
+            .webrtc(
+                "POST",
+                &path,
+                &[SDP, ("livepeer-jwt", "top.secret.token")],
+                "",
+            )
+            .await;
         let detail = problem(&answer, 403);
-        assert!(detail.contains("refused") && !detail.contains("secret"), "{detail}");
+        assert!(
+            detail.contains("refused") && !detail.contains("secret"),
+            "{detail}"
+        );
     }
     // Publishing needs no token: the key is the permission. The offer is looked at.
-    problem(&local.webrtc("POST", &text(&stream, "streamKey"), &[SDP], "").await, 400);
+    problem(
+        &local
+            .webrtc("POST", &text(&stream, "streamKey"), &[SDP], "")
+            .await,
+        400,
+    );
 
     let path = format!("/stream/{}/suspended", text(&stream, "id"));
     local.patch(&path, json!({"suspended": true})).await;
-    let detail = problem(&local.webrtc("POST", &text(&stream, "streamKey"), &[SDP], "").await, 403);
+    let detail = problem(
+        &local
+            .webrtc("POST", &text(&stream, "streamKey"), &[SDP], "")
+            .await,
+        403,
+    );
     assert!(detail.contains("suspended"), "{detail}");
     problem(&local.webrtc("POST", &play, &[SDP], "").await, 404);
 }
@@ -92,37 +151,61 @@ async fn pages_of_other_origins_may_ask_and_read() {
         let asked = [
             ("origin", "https://app.example"),
             ("access-control-request-method", "POST"),
-            ("access-control-request-headers", "content-type,livepeer-jwt"),
+            (
+                "access-control-request-headers",
+                "content-type,livepeer-jwt",
+            ),
         ];
         let answer = local.webrtc("OPTIONS", path, &asked, "").await;
         assert_eq!(answer.status, StatusCode::OK);
         assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
         assert_eq!(answer.header("accept-post"), Some("application/sdp"));
-        let allowed = answer.header("access-control-allow-headers").unwrap().to_lowercase();
-        for header in ["authorization", "content-type", "livepeer-jwt", "livepeer-access-key", "if-match"] {
+        let allowed = answer
+            .header("access-control-allow-headers")
+            .unwrap()
+            .to_lowercase();
+        for header in [
+            "authorization",
+            "content-type",
+            "livepeer-jwt",
+            "livepeer-access-key",
+            "if-match",
+        ] {
             assert!(allowed.contains(header), "{header}");
         }
         let methods = answer.header("access-control-allow-methods").unwrap();
         for method in ["POST", "PATCH", "DELETE"] {
             assert!(methods.contains(method), "{method}");
         }
-        let exposed = answer.header("access-control-expose-headers").unwrap().to_lowercase();
+        let exposed = answer
+            .header("access-control-expose-headers")
+            .unwrap()
+            .to_lowercase();
         for header in ["location", "link", "etag", "accept-patch", "retry-after"] {
             assert!(exposed.contains(header), "{header}");
         }
-        assert_eq!(answer.header("link"), None, "no helpers in a preflight (RFC 9725 section 4.6)");
+        assert_eq!(
+            answer.header("link"),
+            None,
+            "no helpers in a preflight (RFC 9725 section 4.6)"
+        );
     }
 }
 
 #[tokio::test]
 async fn knocking_is_answered_without_content() {
     let local = TestLocal::start().await;
-    let stream = local.stream(json!({"name": "a", "playbackPolicy": {"type": "jwt"}})).await;
+    let stream = local
+        .stream(json!({"name": "a", "playbackPolicy": {"type": "jwt"}}))
+        .await;
     for name in ["streamKey", "playbackId"] {
         for method in ["GET", "HEAD"] {
             let answer = local.webrtc(method, &text(&stream, name), &[], "").await;
             assert_eq!(answer.status, StatusCode::OK);
-            assert_eq!((answer.header("content-type"), answer.text.as_str()), (Some("application/sdp"), ""));
+            assert_eq!(
+                (answer.header("content-type"), answer.text.as_str()),
+                (Some("application/sdp"), "")
+            );
         }
     }
 }
@@ -140,7 +223,10 @@ async fn other_methods_are_refused_and_say_what_is_allowed() {
     ] {
         let answer = local.webrtc(method, path, &[], "").await;
         problem(&answer, 405);
-        assert!(answer.header("allow").unwrap().contains(allowed), "{method} {path}");
+        assert!(
+            answer.header("allow").unwrap().contains(allowed),
+            "{method} {path}"
+        );
     }
 }
 
@@ -148,6 +234,11 @@ async fn other_methods_are_refused_and_say_what_is_allowed() {
 async fn a_session_that_never_was_cannot_be_ended() {
     let local = TestLocal::start().await;
     for id in ["abc", "AAAAAAAAAAAAAAAAAAAAAA", "%2e%2e"] {
-        problem(&local.webrtc("DELETE", &format!("session/{id}"), &[], "").await, 404);
+        problem(
+            &local
+                .webrtc("DELETE", &format!("session/{id}"), &[], "")
+                .await,
+            404,
+        );
     }
 }

@@ -68,13 +68,17 @@ impl TestLocal {
         TestLocal { local, folder }
     }
 
-    /// One that is also served on a port of its own, with a base address to match.
+    /// One that is also served on a port of its own, mounted as the app mounts it, with a base address to match.
     pub(crate) async fn serving() -> (TestLocal, Url) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let server = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
+        let server = Url::parse(&format!(
+            "http://{}/livepeer/",
+            listener.local_addr().unwrap()
+        ))
+        .unwrap();
         let base_url = server.clone();
         let local = Self::start_with(|config| config.base_url = base_url).await;
-        let router = local.local.router();
+        let router = axum::Router::new().nest("/livepeer", local.local.router());
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         (local, server)
     }
@@ -96,7 +100,8 @@ impl TestLocal {
 
     /// A call of the API, with the key.
     pub(crate) async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
-        self.send(request(method, &format!("/api{path}"), body, Some(KEY))).await
+        self.send(request(method, &format!("/api{path}"), body, Some(KEY)))
+            .await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -127,12 +132,21 @@ impl TestLocal {
     }
 
     /// A request of the media routes.
-    pub(crate) async fn webrtc(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let mut request = Request::builder().method(method).uri(format!("/webrtc/{path}"));
+    pub(crate) async fn webrtc(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("/webrtc/{path}"));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        self.send(request.body(Body::from(body.to_owned())).unwrap()).await
+        self.send(request.body(Body::from(body.to_owned())).unwrap())
+            .await
     }
 }
 
@@ -140,8 +154,15 @@ pub(crate) fn studio(server: &Url) -> Studio {
     Studio::new(StudioConfig::new(server.join("api").unwrap(), KEY.into())).unwrap()
 }
 
-pub(crate) fn request(method: &str, path: &str, body: Option<Value>, key: Option<&str>) -> Request<Body> {
-    let mut request = Request::builder().method(Method::from_bytes(method.as_bytes()).unwrap()).uri(path);
+pub(crate) fn request(
+    method: &str,
+    path: &str,
+    body: Option<Value>,
+    key: Option<&str>,
+) -> Request<Body> {
+    let mut request = Request::builder()
+        .method(Method::from_bytes(method.as_bytes()).unwrap())
+        .uri(path);
     if let Some(key) = key {
         request = request.header(header::AUTHORIZATION, format!("Bearer {key}"));
     }
@@ -156,5 +177,8 @@ pub(crate) fn request(method: &str, path: &str, body: Option<Value>, key: Option
 
 /// The text of a field.
 pub(crate) fn text(value: &Value, field: &str) -> String {
-    value[field].as_str().unwrap_or_else(|| panic!("no {field} in {value}")).to_owned()
+    value[field]
+        .as_str()
+        .unwrap_or_else(|| panic!("no {field} in {value}"))
+        .to_owned()
 }
