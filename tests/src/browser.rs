@@ -186,14 +186,9 @@ impl Browser {
         Ok(page)
     }
 
-    /// Ends chromedriver if no page is left; otherwise it ends with the last page, as when this is dropped.
-    ///
-    /// # Errors
-    ///
-    /// If it was dropped with a panic.
-    pub async fn stop(self) -> anyhow::Result<()> {
-        // Waiting for a process to end blocks.
-        Ok(tokio::task::spawn_blocking(move || drop(self)).await?)
+    /// Ends chromedriver at once if no page is left; otherwise it ends with the last page, as when this is dropped.
+    pub fn stop(self) {
+        drop(self);
     }
 }
 
@@ -309,9 +304,8 @@ impl Page {
     /// # Errors
     ///
     /// If chromedriver does not answer.
-    pub async fn close(self) -> anyhow::Result<()> {
-        // Dropping the page afterwards asks once more, for a session that is then unknown.
-        Ok(self.client.clone().close().await?)
+    pub fn close(self) -> anyhow::Result<()> {
+        self.ask("DELETE", "", "").map(drop)
     }
 
     /// One request to chromedriver without the client, for what it does not know and for where nothing can be awaited.
