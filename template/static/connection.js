@@ -39,6 +39,8 @@ const LONGEST_ASKED = 30_000;
 const HOPELESS_WAIT = 15_000;
 /** ICE may be `disconnected` for so long before the connection is given up, in milliseconds: a lost packet or two heals. */
 const DISCONNECTED_LIMIT = 2000;
+/** A server that may have been restarted and was not heard for so long is gone. ICE is checked every 2.5 s or more often. */
+const SILENCE_LIMIT = 3000;
 /** How often to look, before and after the first picture, in milliseconds. */
 const FIRST_LOOKS = 100;
 const LOOKS = 500;
@@ -69,6 +71,8 @@ export class Connection {
   #iceServers = [];
   #attempt = new AbortController();
   #hurried = false;
+  /** Whether the server may be gone although ICE has not noticed yet. */
+  #doubted = false;
   /** Ends the sleep of the moment. @type {() => void} */
   #wake = () => {};
 
@@ -141,6 +145,12 @@ export class Connection {
     this.#wake();
   }
 
+  /** The app's server was restarted, and the video server perhaps with it. */
+  doubt() {
+    this.#doubted = true;
+    this.hurry();
+  }
+
   async #run() {
     while (!this.#closed) {
       if (!(await this.#usable())) {
@@ -181,6 +191,7 @@ export class Connection {
     this.#session = session;
     this.#stats = new Stats(pc);
     this.#deadAt = null;
+    this.#doubted = false;
     pc.addEventListener('connectionstatechange', () => this.#wake());
     // A server that hangs up closes DTLS; the browser does not count that among its connection states.
     for (const transport of transports(pc)) transport.addEventListener('statechange', () => this.#wake());
@@ -196,6 +207,11 @@ export class Connection {
       const digest = await this.#stats.read();
       if (this.#closed) return;
       this.digest = digest;
+      if (this.#doubted && digest.silentMs > SILENCE_LIMIT) {
+        this.#deadAt = digest.frames;
+        return;
+      }
+      if (digest.silentMs === 0) this.#doubted = false;
       if (pc.connectionState === 'connected' && !hungUp(pc)) {
         brokenSince = null;
         this.#hurried = false;

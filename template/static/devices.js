@@ -35,7 +35,7 @@ const WORDS = {
   },
 };
 
-const CHOICE = 'livepeer-starter.devices';
+const CHOICE = 'devices';
 
 /** Wanted of the camera; what it cannot do it does as well as it can. */
 const PICTURE = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30, max: 30 } };

@@ -60,7 +60,9 @@ export class Page {
       },
       onNotice: (text) => notice(text),
       onState: (state, text) => this.#connection(state, text),
-      onRestart: () => this.#hurry(),
+      onRestart: () => {
+        for (const each of [...this.publishers.values(), ...this.players.values()]) each.doubt();
+      },
     });
     // The host's page alone has a link to share.
     document.querySelector('[data-action="copy-link"]')?.addEventListener('click', () => void copyLink());

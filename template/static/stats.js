@@ -16,6 +16,7 @@
  * @property {number} pictureStillMs how long no new picture has come
  * @property {number} videoStillMs how long no video packet has come
  * @property {number} audioStillMs how long no sound packet has come
+ * @property {number} silentMs how long nothing at all has come from the server, not even its answer to a check
  * @property {boolean} frozen whether the picture stands still to the eye
  */
 
@@ -38,7 +39,7 @@ export class Stats {
   /** @returns {Promise<Digest>} */
   async read() {
     const now = performance.now();
-    const sum = { frames: 0, bytes: 0, videoPackets: 0, audioPackets: 0, received: 0, lost: 0 };
+    const sum = { frames: 0, bytes: 0, videoPackets: 0, audioPackets: 0, received: 0, lost: 0, heard: 0 };
     let limited = 'none';
     let width = 0;
     let height = 0;
@@ -65,6 +66,7 @@ export class Stats {
         fractionLost = entry.fractionLost ?? null;
       } else if (entry.type === 'candidate-pair' && entry.nominated && entry.state === 'succeeded') {
         roundTrip = entry.currentRoundTripTime ?? null;
+        sum.heard += (entry.bytesReceived ?? 0) + (entry.packetsReceived ?? 0) + (entry.responsesReceived ?? 0);
       }
     }
     const pictureStillMs = this.#still('frames', sum.frames, now);
@@ -80,6 +82,7 @@ export class Stats {
       pictureStillMs,
       videoStillMs: this.#still('video', sum.videoPackets, now),
       audioStillMs: this.#still('audio', sum.audioPackets, now),
+      silentMs: this.#still('heard', sum.heard, now),
       frozen: sum.frames > 0 && pictureStillMs > FROZEN,
     };
     this.#before = { at: now, bytes: sum.bytes, frames: sum.frames };
