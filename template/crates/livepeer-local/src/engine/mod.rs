@@ -16,6 +16,11 @@ mod demux;
 mod socket_loop;
 mod upkeep;
 
+#[cfg(test)]
+mod core_tests;
+#[cfg(test)]
+mod fake_net;
+
 mod negotiate;
 #[cfg(test)]
 mod negotiate_tests;

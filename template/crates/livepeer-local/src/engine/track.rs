@@ -21,6 +21,7 @@ pub(crate) struct Track {
     /// The newest hole that its publisher was asked for in vain: nothing before it can be decoded
     /// into what follows.
     lost: Option<u64>,
+    broken: bool,
     /// The newest packet's place on the time line, and when it came.
     newest: Option<(u32, Instant)>,
     report: Option<Report>,
@@ -46,6 +47,7 @@ impl Track {
             ring: Ring::new(capacity),
             late: Vec::new(),
             lost: None,
+            broken: false,
             newest: None,
             report: None,
             rate: Rate::default(),
@@ -81,6 +83,12 @@ impl Track {
     /// A hole that will stay one.
     pub(crate) fn give_up(&mut self, index: u64) {
         self.lost = self.lost.max(Some(index));
+        self.broken = true;
+    }
+
+    /// Whether a packet was lost for good since the last call: viewers' decoders are stuck, or will be.
+    pub(crate) fn take_broken(&mut self) -> bool {
+        std::mem::take(&mut self.broken)
     }
 
     /// The timestamp of the newest packet.

@@ -7,6 +7,7 @@ use super::names::StreamName;
 use super::rtcp::Compound;
 use super::session::{Leg, Session};
 use super::stream::{SessionKey, Stream};
+use super::track::Track;
 use super::viewer::Link;
 
 /// Deadlines, repeats and reports are looked at this often; each viewer's reports fall into one of ten
@@ -131,6 +132,9 @@ impl Core {
                     self.next_nack = Some(self.next_nack.map_or(at, |next| next.min(at)));
                 }
             }
+        }
+        if stream.tracks[1].as_mut().is_some_and(Track::take_broken) {
+            stream.want_keyframe();
         }
         for nack in nacks {
             session.send_rtcp(nack, &mut self.out);
