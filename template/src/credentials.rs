@@ -14,7 +14,7 @@ use session::{ParticipantId, Seat, Slot, Timestamp};
 use crate::app::App;
 use crate::identity::Identity;
 use crate::pages::Problem;
-use crate::sessions::actor::{Ask, Denied, Right};
+use crate::sessions::ask::{Ask, Denied, Right};
 use crate::sessions::store::Made;
 
 /// Where they are given out.

@@ -23,7 +23,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use crate::app::App;
 use crate::identity::Identity;
 use crate::pages::Problem;
-use crate::sessions::actor::Ask;
+use crate::sessions::ask::Ask;
 use crate::sessions::audience::{Outgoing, Resume, WAITING};
 
 /// The largest message from a page, in bytes. They are a few hundred.

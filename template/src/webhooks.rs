@@ -12,7 +12,7 @@ use livepeer::webhook::{self, Event};
 
 use crate::app::App;
 use crate::sessions::Unavailable;
-use crate::sessions::actor::News;
+use crate::sessions::ask::News;
 
 /// Where Livepeer tells.
 pub(crate) const PATH: &str = "/webhooks/livepeer";

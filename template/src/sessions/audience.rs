@@ -326,3 +326,110 @@ impl Message {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::sessions::toy::Toy;
+
+    fn id(name: &str) -> ParticipantId {
+        ParticipantId(name.to_owned())
+    }
+
+    /// What a line was told, as JSON.
+    fn told(inbox: &mut mpsc::Receiver<Outgoing>) -> Vec<serde_json::Value> {
+        std::iter::from_fn(|| inbox.try_recv().ok())
+            .map(|outgoing| match outgoing {
+                Outgoing::Text(text) => serde_json::from_str(&text).unwrap(),
+                Outgoing::TakenOver(_) => json!({"type": "taken-over"}),
+            })
+            .collect()
+    }
+
+    fn connect(
+        audience: &mut Audience,
+        who: &str,
+        resume: Option<&Resume>,
+        toy: &Toy,
+    ) -> mpsc::Receiver<Outgoing> {
+        let (out, inbox) = mpsc::channel(WAITING);
+        audience.connect(&id(who), Seat::Guest, resume, out, toy);
+        inbox
+    }
+
+    #[test]
+    fn who_missed_too_much_is_told_how_things_stand() {
+        let (mut audience, toy) = (Audience::new(Duration::ZERO), Toy::default());
+        let mut first = connect(&mut audience, "bob", None, &toy);
+        let hello = told(&mut first).remove(0);
+        let epoch = hello["epoch"].as_str().unwrap().to_owned();
+        for n in 0..KEPT {
+            audience.notice(&id("bob"), n.to_string());
+        }
+        let after = |after| Resume {
+            epoch: epoch.clone(),
+            after,
+        };
+        // The View is number 1, so the kept ones begin with number 2.
+        let mut missed_all = connect(&mut audience, "bob", Some(&after(1)), &toy);
+        let told_all = told(&mut missed_all);
+        assert_eq!(
+            (told_all.len(), &told_all[0]["last"]),
+            (1 + KEPT, &json!(1))
+        );
+        let mut missed_more = connect(&mut audience, "bob", Some(&after(0)), &toy);
+        let told_anew = told(&mut missed_more);
+        assert_eq!(
+            (told_anew.len(), &told_anew[1]["type"]),
+            (2, &json!("view"))
+        );
+    }
+
+    #[test]
+    fn a_page_that_does_not_keep_up_is_cut_and_resumes() {
+        let (mut audience, toy) = (Audience::new(Duration::ZERO), Toy::default());
+        let mut slow = connect(&mut audience, "bob", None, &toy);
+        for n in 0..WAITING {
+            audience.notice(&id("bob"), n.to_string());
+        }
+        assert_eq!(audience.cut(), 1);
+        assert!(!audience.reaches(&id("bob")) && audience.has(&id("bob")));
+        let heard = told(&mut slow);
+        let last = heard.last().unwrap()["n"].as_u64().unwrap();
+        let epoch = heard[0]["epoch"].as_str().unwrap().to_owned();
+        let resume = Resume { epoch, after: last };
+        let rest = told(&mut connect(&mut audience, "bob", Some(&resume), &toy));
+        assert_eq!(rest[1]["n"], last + 1, "the first one that was missed");
+    }
+
+    #[test]
+    fn who_begins_to_publish_does_so_from_the_newest_page() {
+        let (mut audience, mut toy) = (Audience::new(Duration::ZERO), Toy::default());
+        let mut old = connect(&mut audience, "bob", None, &toy);
+        let mut new = connect(&mut audience, "bob", None, &toy);
+        toy.publisher = Some(id("bob"));
+        audience.publish(&toy);
+        assert_eq!(told(&mut old).last().unwrap()["type"], "taken-over");
+        assert_eq!(
+            told(&mut new).last().unwrap()["view"]["publishes"][0]["slot"],
+            "toy.1"
+        );
+        // And whoever comes later takes it over.
+        connect(&mut audience, "bob", None, &toy);
+        assert_eq!(told(&mut new).last().unwrap()["type"], "taken-over");
+    }
+
+    #[test]
+    fn only_who_sees_a_change_is_told() {
+        let (mut audience, mut toy) = (Audience::new(Duration::ZERO), Toy::default());
+        let mut bob = connect(&mut audience, "bob", None, &toy);
+        let mut eve = connect(&mut audience, "eve", None, &toy);
+        told(&mut bob);
+        told(&mut eve);
+        toy.publisher = Some(id("bob"));
+        audience.publish(&toy);
+        audience.publish(&toy);
+        assert_eq!((told(&mut bob).len(), told(&mut eve).len()), (1, 0));
+    }
+}

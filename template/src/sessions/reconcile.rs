@@ -11,7 +11,7 @@ use livepeer::studio::Stream;
 use rusqlite::params;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::actor::News;
+use super::ask::News;
 use super::store::{self, Owned};
 use super::{Sessions, Unavailable};
 use crate::clock;

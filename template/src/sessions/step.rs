@@ -60,6 +60,12 @@ impl Step {
         news.next().is_some_and(|(_, here)| *here)
     }
 
+    /// Whether somebody comes in with this step.
+    pub(super) fn welcomes(&self, participant: &ParticipantId) -> bool {
+        let is = |after: &After| matches!(after, After::Welcome { participant: p, .. } if p == participant);
+        self.after.iter().any(is)
+    }
+
     /// Whether this step answers an act of that id.
     pub(super) fn answers(&self, participant: &ParticipantId, id: &str) -> bool {
         let mut answers = self.answers.iter();

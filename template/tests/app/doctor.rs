@@ -87,3 +87,19 @@ async fn another_livepeer_is_taken_like_the_built_in_one() {
     assert_eq!(app.browser().get("/livepeer/api/stream").await.status, 404);
     app.stop().await;
 }
+
+#[cfg(feature = "local")]
+#[tokio::test]
+async fn a_taken_udp_port_is_named() {
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let config = TestApp::config(&folder, |config| {
+        config.livepeer_local_udp = taken.local_addr().unwrap();
+    });
+    let error = app::start(config, CancellationToken::new())
+        .await
+        .err()
+        .unwrap();
+    assert!(error.to_string().contains("LIVEPEER_LOCAL_UDP"), "{error}");
+    println!("{error}");
+}

@@ -1,39 +1,33 @@
-//! Streams at Livepeer, in this app's terms. Every call that the app makes there is in this file.
+//! Streams at Livepeer, in this app's terms. Every call that the app makes there is in this folder: making and ending
+//! streams here, publishing and playing them in [`access`], hearing of them in [`hook`].
 //!
 //! The numbers are those of the table in `crates/livepeer/src/lib.rs`: `grep -rn 'Livepeer: [0-9]' src crates`.
 
+mod access;
+mod hook;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Instant;
 
 use livepeer::studio::{
-    CreatorId, Ingest, NewStream, NewWebhook, PlaybackPolicy, Stream, StreamFilter, Studio,
-    StudioConfig, TagValue,
+    CreatorId, Ingest, NewStream, PlaybackPolicy, Stream, StreamFilter, Studio, StudioConfig,
+    TagValue,
 };
 use livepeer::token::PlaybackSigner;
-use livepeer::webhook::Event;
-use livepeer::{ApiKey, Error, PlaybackToken, PrivateKey, SecretUrl, SharedSecret};
-use serde::{Deserialize, Serialize};
-use session::{ParticipantId, Players, Renditions, Slot, StreamSpec, Timestamp};
+use livepeer::{ApiKey, Error};
+use session::{Players, Renditions, Slot, StreamSpec};
 use url::Url;
 
-use crate::clock;
 use crate::config;
 use crate::secret::random_text;
 use crate::sessions::store::Made;
 use crate::store::{Store, StoreError};
 use crate::telemetry::Metrics;
 
-/// How long a playback token lets in. Short, since it cannot be taken back; a page asks for another when it needs one.
-const TOKEN_LIFE: Duration = Duration::from_secs(10 * 60);
 /// How often Livepeer's nodes ask again whether those who play may. Its default of ten minutes is long for a person who
 /// was shown the door.
 const REFRESH_SECONDS: u32 = 60;
-/// How long the places to publish to are taken as known.
-const INGEST_LIFE: Duration = Duration::from_secs(5 * 60);
-/// Playback addresses remembered; beyond that, all are asked for anew. Arbitrary.
-const ADDRESSES: usize = 10_000;
-
 /// This app's account at Livepeer. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Streams {
@@ -69,14 +63,6 @@ pub(crate) enum StreamsError {
     NoIngest,
     #[error("Livepeer made a stream without telling its key")]
     NoKey,
-}
-
-/// The playback signing key as it is kept. Livepeer shows the private half once.
-#[derive(Serialize, Deserialize)]
-struct KeptKey {
-    id: String,
-    public: String,
-    private: PrivateKey,
 }
 
 impl Streams {
@@ -210,161 +196,6 @@ impl Streams {
             Err(error) if !error.is_not_found() => Err(error),
             _ => Ok(()),
         }
-    }
-
-    /// Where the publisher of a stream sends its WHIP offer. It contains the stream key: for that person alone.
-    pub(crate) async fn whip(&self, made: &Made) -> Result<SecretUrl, StreamsError> {
-        // Livepeer: 2 the address to publish to
-        Ok(self.ingest().await?.whip_url(&made.key)?)
-    }
-
-    /// The origin of the place to publish to, which pages must be allowed to reach.
-    pub(crate) async fn ingest_origin(&self) -> Result<String, StreamsError> {
-        Ok(self.ingest().await?.base.origin().ascii_serialization())
-    }
-
-    async fn ingest(&self) -> Result<Ingest, StreamsError> {
-        if let Some((at, ingest)) = &*lock(&self.inner.ingest)
-            && at.elapsed() < INGEST_LIFE
-        {
-            return Ok(ingest.clone());
-        }
-        let places = self.measured("ingest", self.inner.studio.ingest()).await?;
-        let ingest = places.into_iter().next().ok_or(StreamsError::NoIngest)?;
-        *lock(&self.inner.ingest) = Some((Instant::now(), ingest.clone()));
-        Ok(ingest)
-    }
-
-    /// Where a player of a stream sends its WHEP offer.
-    pub(crate) async fn whep(&self, playback_id: &str) -> Result<Url, StreamsError> {
-        if let Some(url) = lock(&self.inner.addresses).get(playback_id) {
-            return Ok(url.clone());
-        }
-        // Livepeer: 3 the address to play from
-        let info = self
-            .measured("playback", self.inner.studio.playback(playback_id))
-            .await?;
-        let url = info.whep_url().ok_or(StreamsError::NoWebRtc)?;
-        let mut addresses = lock(&self.inner.addresses);
-        if addresses.len() >= ADDRESSES {
-            addresses.clear();
-        }
-        addresses.insert(playback_id.to_owned(), url.clone());
-        Ok(url)
-    }
-
-    /// A token with which `person` may play a stream, and when it expires.
-    pub(crate) async fn token(
-        &self,
-        playback_id: &str,
-        person: &ParticipantId,
-    ) -> Result<(PlaybackToken, Timestamp), StreamsError> {
-        let signer = self.signer().await?;
-        let custom = [("participant".to_owned(), person.0.as_str().into())];
-        // Livepeer: 5 a token that lets one person play one stream
-        let token = signer.mint(
-            playback_id,
-            SystemTime::now(),
-            TOKEN_LIFE,
-            custom.into_iter().collect(),
-        )?;
-        Ok((token, clock::now().after(TOKEN_LIFE)))
-    }
-
-    async fn signer(&self) -> Result<Arc<PlaybackSigner>, StreamsError> {
-        let mut signer = self.inner.signer.lock().await;
-        if let Some(signer) = &*signer {
-            return Ok(Arc::clone(signer));
-        }
-        let kept = self.signing_key().await?;
-        let issuer = format!("app {}", self.inner.instance);
-        let made = Arc::new(PlaybackSigner::new(&kept.public, &kept.private, issuer)?);
-        Ok(Arc::clone(signer.insert(made)))
-    }
-
-    /// The key kept in the database, if Livepeer still honours it, or a new one in its place.
-    async fn signing_key(&self) -> Result<KeptKey, StreamsError> {
-        let studio = &self.inner.studio;
-        let known = self
-            .measured("list-signing-keys", studio.list_signing_keys())
-            .await?;
-        if let Some(kept) = self.inner.store.setting("signing_key").await?
-            && let Ok(kept) = serde_json::from_str::<KeptKey>(&kept)
-            && known.iter().any(|key| key.id == kept.id && !key.disabled)
-        {
-            return Ok(kept);
-        }
-        let name = self.name();
-        // Keys of this installation whose private half is lost would fill up the ten that an account may have.
-        for key in known
-            .iter()
-            .filter(|key| key.name.as_deref() == Some(&*name))
-        {
-            let _ = self
-                .measured("delete-signing-key", studio.delete_signing_key(&key.id))
-                .await;
-        }
-        // Livepeer: 4 a key to sign playback tokens with
-        let key = self
-            .measured("create-signing-key", studio.create_signing_key(Some(&name)))
-            .await?;
-        let kept = KeptKey {
-            id: key.id,
-            public: key.public_key,
-            private: key.private_key.ok_or(StreamsError::NoKey)?,
-        };
-        let text = serde_json::to_string(&kept).map_err(StoreError::from)?;
-        self.inner.store.set("signing_key", text).await?;
-        Ok(kept)
-    }
-
-    /// Whether Livepeer still honours the key that tokens are signed with; makes another if not.
-    pub(crate) async fn renew_signing_key(&self) -> Result<(), StreamsError> {
-        *self.inner.signer.lock().await = None;
-        self.signer().await.map(drop)
-    }
-
-    /// Asks Livepeer to tell `url` when streams start and stop, and gives the secret that it signs with.
-    pub(crate) async fn register_webhook(&self, url: Url) -> Result<(), StreamsError> {
-        let secret = self.webhook_secret().await?;
-        let (studio, name) = (&self.inner.studio, self.name());
-        let known = self
-            .measured("list-webhooks", studio.list_webhooks())
-            .await?;
-        let registered = self.inner.store.setting("webhook").await?;
-        let mut there = false;
-        for webhook in known.iter().filter(|webhook| webhook.name == name) {
-            if webhook.url == url && registered.as_deref() == Some(&webhook.id) {
-                there = true;
-                continue;
-            }
-            self.measured("delete-webhook", studio.delete_webhook(&webhook.id))
-                .await?;
-        }
-        if there {
-            return Ok(());
-        }
-        let new = NewWebhook {
-            name,
-            url,
-            events: vec![Event::STREAM_STARTED.into(), Event::STREAM_IDLE.into()],
-            shared_secret: Some(secret),
-            stream_id: None,
-        };
-        let webhook = self
-            .measured("create-webhook", studio.create_webhook(&new))
-            .await?;
-        Ok(self.inner.store.set("webhook", webhook.id).await?)
-    }
-
-    /// What Livepeer signs its webhooks with.
-    pub(crate) async fn webhook_secret(&self) -> Result<SharedSecret, StoreError> {
-        let secret = self
-            .inner
-            .store
-            .setting_or("webhook_secret", random_text::<32>)
-            .await?;
-        Ok(SharedSecret::new(secret))
     }
 
     /// Under which keys and webhooks of this installation are found at Livepeer.
