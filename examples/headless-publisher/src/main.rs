@@ -9,9 +9,9 @@ mod tone;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use clap::Parser;
-use livepeer::media::{WhipConfig, WhipPublisher};
+use livepeer::media::{MediaError, WhipConfig, WhipPublisher};
 use livepeer::{PlaybackToken, SecretUrl};
 use openh264::OpenH264API;
 use openh264::encoder::{
@@ -132,7 +132,7 @@ async fn publish(
     loop {
         tokio::select! {
             biased;
-            _ = state.wait_for(|state| state.is_over()) => bail!("the server ended the connection"),
+            _ = state.wait_for(|state| state.is_over()) => return Err(MediaError::Over.into()),
             _ = sounds.tick() => {
                 let (packet, at) = tone.next()?;
                 publisher.write_audio(packet, at).await?;
@@ -150,7 +150,10 @@ async fn publish(
                 let frame = frame.context("cannot encode the picture")?;
                 frames += 1;
                 bytes += frame.len();
-                publisher.write_video(frame.into(), at).await?;
+                // The encoder leaves a picture out to keep to its bitrate; the next one's clock has moved on.
+                if !frame.is_empty() {
+                    publisher.write_video(frame.into(), at).await?;
+                }
             }
             _ = reports.tick() => {
                 let kilobits = bytes as u128 * 8 / REPORT.as_millis();
@@ -173,9 +176,7 @@ fn encoder(options: &Options) -> anyhow::Result<Encoder> {
         .rate_control_mode(RateControlMode::Bitrate)
         .bitrate(BitRate::from_bps(options.bitrate * 1000))
         .max_frame_rate(FrameRate::from_hz(options.fps as f32))
-        .intra_frame_period(IntraFramePeriod::from_num_frames(options.fps * KEYFRAMES))
-        // A frame that is left out would freeze the clock that people measure delay by.
-        .skip_frames(false);
+        .intra_frame_period(IntraFramePeriod::from_num_frames(options.fps * KEYFRAMES));
     Encoder::with_api_config(OpenH264API::from_source(), config)
         .context("cannot set up the H.264 encoder")
 }

@@ -85,7 +85,7 @@ pub enum MediaError {
     #[error("cannot set up WebRTC on this machine: {0}")]
     Local(String),
     /// The connection is over.
-    #[error("the media connection is over")]
+    #[error("the media connection is over: the server ended it, or the network did")]
     Over,
 }
 

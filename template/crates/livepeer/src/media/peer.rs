@@ -41,6 +41,13 @@ pub(super) const CONNECTING: Duration = Duration::from_secs(10);
 /// How often to look whether the server has closed.
 const LOOK: Duration = Duration::from_millis(250);
 
+/// How often to try the pairs of addresses, until one works: RFC 8445 (14.2) paces checks so. It takes two rounds to
+/// connect, so the stack's own 200 ms would be most of the time that a viewer waits.
+const CHECK: Duration = Duration::from_millis(50);
+
+/// How often to try a pair before it is given up: for two seconds.
+const CHECKS: u16 = 40;
+
 /// When nothing has come for so long, the connection may be gone.
 const DISCONNECTED: Duration = Duration::from_secs(5);
 
@@ -118,6 +125,7 @@ impl Peer {
         let settings = SettingEngineBuilder::new()
             // Without it a server on this very machine is not reached at 127.0.0.1.
             .with_include_loopback_candidate(true)
+            .with_ice_connection_attempts(Some(CHECK), Some(CHECKS))
             .with_ice_timeouts(Some(DISCONNECTED), Some(FAILED), None)
             // Server-side addresses are addresses; a socket on the multicast group would only be one more thing to fail.
             .with_multicast_dns_mode(MulticastDnsMode::Disabled)

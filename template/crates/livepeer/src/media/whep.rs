@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::rtp;
@@ -19,6 +19,9 @@ use crate::secret::{PlaybackToken, SecretUrl};
 
 /// Packets kept for whoever reads them: about two seconds of a good picture.
 const UNREAD: usize = 1024;
+
+/// How long to wait for a keyframe that was asked for before asking again.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// What a [`WhepPlayer`] needs to know.
 #[derive(Clone, Debug)]
@@ -49,6 +52,8 @@ impl WhepConfig {
 }
 
 /// Plays one video track and one audio track: receives and counts their packets, decodes nothing.
+///
+/// It asks for a keyframe when pictures come and none of them can be begun with, as a browser does.
 ///
 /// Dropped without [`close`](Self::close), it ends the session in the background if a Tokio runtime is still there.
 pub struct WhepPlayer {
@@ -224,13 +229,7 @@ impl WhepPlayer {
     pub async fn request_keyframe(&self) {
         let video = lock(&self.shared.video).clone();
         if let Some((track, media_ssrc)) = video {
-            let request = PictureLossIndication {
-                sender_ssrc: 0,
-                media_ssrc,
-            };
-            if let Err(error) = track.write_rtcp(vec![Box::new(request)]).await {
-                tracing::debug!(%error, "asking for a keyframe");
-            }
+            request_keyframe(&*track, media_ssrc).await;
         }
     }
 
@@ -295,6 +294,7 @@ async fn read_track(
     shared: Arc<Shared>,
     out: mpsc::Sender<RtpPacket>,
 ) {
+    let mut asked: Option<Instant> = None;
     while let Some(event) = track.poll().await {
         let TrackRemoteEvent::OnRtpPacket(packet) = event else {
             continue;
@@ -302,10 +302,30 @@ async fn read_track(
         let Some(codec) = codecs.get(&packet.header.payload_type) else {
             continue;
         };
-        if codec.kind() == Kind::Video {
-            lock(&shared.video).get_or_insert_with(|| (Arc::clone(&track), packet.header.ssrc));
-        }
+        let (marker, media_ssrc) = (packet.header.marker, packet.header.ssrc);
         take(*codec, packet, &shared, &out);
+        if codec.kind() == Kind::Video {
+            lock(&shared.video).get_or_insert_with(|| (Arc::clone(&track), media_ssrc));
+            // A picture is complete, and nothing yet that a decoder could begin with: the stack drops what comes in the
+            // moment in which it greets the server. A browser would ask too.
+            let ask = marker
+                && lock(&shared.stats).video.keyframes == 0
+                && asked.is_none_or(|at| at.elapsed() >= ASK_AGAIN);
+            if ask {
+                asked = Some(Instant::now());
+                request_keyframe(&*track, media_ssrc).await;
+            }
+        }
+    }
+}
+
+async fn request_keyframe(track: &dyn TrackRemote, media_ssrc: u32) {
+    let request = PictureLossIndication {
+        sender_ssrc: 0,
+        media_ssrc,
+    };
+    if let Err(error) = track.write_rtcp(vec![Box::new(request)]).await {
+        tracing::debug!(%error, "asking for a keyframe");
     }
 }
 

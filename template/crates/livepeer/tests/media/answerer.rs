@@ -29,6 +29,8 @@ use webrtc::peer_connection::{
     RTCPeerConnectionState, RTCSessionDescription, Registry,
 };
 
+use crate::requests::Requests;
+
 pub(crate) struct Answerer {
     address: String,
     shared: Arc<Shared>,
@@ -40,6 +42,7 @@ struct Shared {
     tracks: Mutex<Vec<Arc<dyn TrackRemote>>>,
     outgoing: Mutex<Option<(Arc<TrackLocalStaticRTP>, u8)>>,
     deleted: AtomicU64,
+    requests: Arc<AtomicU64>,
     packets: Mutex<Option<mpsc::UnboundedSender<rtc::rtp::Packet>>>,
     players_connected: watch::Sender<bool>,
 }
@@ -145,6 +148,11 @@ impl Answerer {
             .unwrap();
     }
 
+    /// How many keyframes players have asked for.
+    pub(crate) fn keyframes_asked_for(&self) -> u64 {
+        self.shared.requests.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn deleted(&self) -> u64 {
         self.shared.deleted.load(Ordering::SeqCst)
     }
@@ -176,7 +184,10 @@ async fn end(State(shared): State<Arc<Shared>>) -> StatusCode {
 async fn answer(shared: Arc<Shared>, offer: String, playing: bool) -> impl IntoResponse {
     let mut engine = MediaEngine::default();
     engine.register_default_codecs().unwrap();
-    let registry = register_default_interceptors(Registry::new(), &mut engine).unwrap();
+    let registry = register_default_interceptors(Registry::new(), &mut engine)
+        .unwrap()
+        // Beyond all of the stack's own, where nothing else is left to see.
+        .with(14_000.into(), Requests::new(&shared.requests));
     let (gathered, mut gathered_rx) = watch::channel(false);
     let connection = PeerConnectionBuilder::new()
         .with_media_engine(engine)

@@ -5,4 +5,5 @@
 
 mod answerer;
 mod exchange;
+mod requests;
 mod rtp;

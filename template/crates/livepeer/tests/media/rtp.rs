@@ -175,7 +175,9 @@ async fn a_player_receives_counts_and_notices_the_end() {
         ),
         (9, 5, 1, 1)
     );
+    assert_eq!(server.keyframes_asked_for(), 0, "it began with one");
     player.request_keyframe().await;
+    asked_for(&server, 1).await;
 
     server.hang_up().await;
     let mut state = player.state();
@@ -191,6 +193,47 @@ async fn a_player_receives_counts_and_notices_the_end() {
     );
     player.close().await;
     assert_eq!(server.deleted(), 1);
+}
+
+#[tokio::test]
+async fn a_player_that_missed_the_keyframe_asks_for_one() {
+    let server = Answerer::start().await;
+    let mut player = timeout(
+        SOON,
+        WhepPlayer::connect(WhepConfig::new(server.url("whep"))),
+    )
+    .await
+    .unwrap()
+    .unwrap();
+    timeout(SOON, server.player_connected()).await.unwrap();
+    for sequence in 0..4 {
+        server
+            .send(
+                sequence,
+                u32::from(sequence),
+                true,
+                Bytes::from_static(&[0x41, 1]),
+            )
+            .await;
+        timeout(SOON, player.recv())
+            .await
+            .unwrap()
+            .expect("connected");
+    }
+    // Once for the four: another request would only follow half a second later.
+    asked_for(&server, 1).await;
+    player.close().await;
+}
+
+/// Waits until players have asked for so many keyframes.
+async fn asked_for(server: &Answerer, keyframes: u64) {
+    timeout(SOON, async {
+        while server.keyframes_asked_for() < keyframes {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("the request arrives");
 }
 
 #[tokio::test]
