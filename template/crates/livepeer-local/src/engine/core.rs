@@ -13,28 +13,22 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use rand::RngExt as _;
-
 use super::config::EngineConfig;
 use super::dtls::DtlsServer;
-use super::names::{Answer, OfferError, SessionId, StreamEvent, StreamName};
-use super::negotiate;
+use super::names::{SessionId, StreamEvent, StreamName};
 use super::outbox::Outbox;
-use super::publisher::Receiver;
-use super::sdp::{AnswerLine, Offer, Setup, Transport, write_answer};
-use super::session::{Leg, NewSession, Session, Tracks, Viewer};
+use super::session::Session;
 use super::stats::{Counters, Drops, Stats, StreamStats};
 use super::stream::{SessionKey, Stream};
-use super::viewer::Sender;
 
 /// Everything of the engine that is not a socket or a clock.
 pub(crate) struct Core {
     pub(super) config: EngineConfig,
     pub(super) dtls: DtlsServer,
-    candidates: Vec<SocketAddr>,
+    pub(super) candidates: Vec<SocketAddr>,
     pub(super) sessions: HashMap<SessionKey, Session>,
-    next_key: SessionKey,
-    by_id: HashMap<SessionId, SessionKey>,
+    pub(super) next_key: SessionKey,
+    pub(super) by_id: HashMap<SessionId, SessionKey>,
     pub(super) by_ufrag: HashMap<String, SessionKey>,
     /// Only addresses that an authenticated check came from.
     pub(super) by_address: HashMap<SocketAddr, SessionKey>,
@@ -95,95 +89,6 @@ impl Core {
     /// Counts datagrams that the system did not take.
     pub(crate) fn count_unsent(&mut self, datagrams: u64) {
         self.drops.send += datagrams;
-    }
-
-    /// Answers a publisher's offer; see [`Engine::publish`](super::Engine::publish).
-    pub(crate) fn publish(
-        &mut self,
-        now: Instant,
-        name: &StreamName,
-        offer: &Offer,
-    ) -> Result<Answer, OfferError> {
-        let plan = negotiate::publish(offer)?;
-        let replaced = self.streams.get(name).and_then(|stream| stream.publisher);
-        if replaced.is_none() {
-            self.check_room()?;
-        }
-        let receivers = plan.tracks.each_ref().map(|track| {
-            let (section, payload) = track.as_ref()?;
-            Some(Receiver::new(&offer.media[*section], payload))
-        });
-        let payloads = plan.tracks.map(|track| track.map(|(_, payload)| payload));
-        self.next_key += 1;
-        let key = self.next_key;
-        let stream = self.streams.entry(name.clone()).or_insert_with(Stream::new);
-        let continues = stream.take_tracks(payloads);
-        // First of all, so that the stream is never empty while the older sessions go.
-        stream.publisher = Some(key);
-        let orphans = match continues {
-            true => Vec::new(),
-            false => stream.viewers.clone(),
-        };
-        if let Some(older) = replaced {
-            stream.counters.takeovers += 1;
-            self.remove(now, older);
-        }
-        for viewer in orphans {
-            self.remove(now, viewer);
-        }
-        let our_ssrc = self.random_ssrc();
-        let new = NewSession {
-            stream: name.clone(),
-            leg: Leg::Publisher(receivers),
-            our_ssrc,
-            reduced_size: reduced_size(offer),
-            fingerprints: offer.fingerprints.clone(),
-            calls: offer.setup == Setup::Passive,
-        };
-        Ok(self.insert(now, key, offer, &plan.lines, new))
-    }
-
-    /// Answers a viewer's offer; see [`Engine::play`](super::Engine::play).
-    pub(crate) fn play(
-        &mut self,
-        now: Instant,
-        name: &StreamName,
-        offer: &Offer,
-    ) -> Result<Answer, OfferError> {
-        let stream = self.streams.get(name).filter(|stream| stream.live);
-        let stream = stream.ok_or(OfferError::NotLive)?;
-        if stream.viewers.len() >= self.config.max_viewers_per_stream {
-            return Err(OfferError::Busy);
-        }
-        self.check_room()?;
-        let codecs = stream
-            .tracks
-            .each_ref()
-            .map(|track| track.as_ref().map(|track| track.codec()));
-        let names = (random_name(), random_name());
-        let plan = negotiate::play(offer, codecs, || self.random_ssrc(), names)?;
-        let tracks: Tracks<Sender> = plan
-            .tracks
-            .map(|track| track.map(|(payload, outgoing)| Sender::new(&payload, &outgoing)));
-        let our_ssrc = tracks.iter().flatten().map(Sender::ssrc).next();
-        let our_ssrc = our_ssrc.unwrap_or_else(|| self.random_ssrc());
-        self.next_key += 1;
-        let key = self.next_key;
-        if let Some(stream) = self.streams.get_mut(name) {
-            stream.viewers.push(key);
-        }
-        let new = NewSession {
-            stream: name.clone(),
-            leg: Leg::Viewer(Viewer {
-                tracks,
-                cname: plan.cname,
-            }),
-            our_ssrc,
-            reduced_size: reduced_size(offer),
-            fingerprints: offer.fingerprints.clone(),
-            calls: offer.setup == Setup::Passive,
-        };
-        Ok(self.insert(now, key, offer, &plan.lines, new))
     }
 
     /// Ends one session. `false` if there is none of this id.
@@ -270,50 +175,6 @@ impl Core {
         }
     }
 
-    fn check_room(&self) -> Result<(), OfferError> {
-        match self.sessions.len() < self.config.max_sessions {
-            true => Ok(()),
-            false => Err(OfferError::Busy),
-        }
-    }
-
-    fn insert(
-        &mut self,
-        now: Instant,
-        key: SessionKey,
-        offer: &Offer,
-        lines: &[AnswerLine],
-        new: NewSession,
-    ) -> Answer {
-        let session = Session::new(now, new);
-        let sdp = write_answer(
-            offer,
-            &Transport {
-                ice_ufrag: &session.credentials.ufrag,
-                ice_pwd: &session.credentials.pwd,
-                fingerprint: &self.dtls.fingerprint,
-                candidates: &self.candidates,
-                // Fits a signed number, as RFC 9429 section 5.2.1 wants it.
-                session: rand::random::<u64>() >> 2,
-            },
-            lines,
-        );
-        let answer = Answer {
-            session: session.id.clone(),
-            sdp,
-        };
-        self.by_id.insert(session.id.clone(), key);
-        self.by_ufrag.insert(session.credentials.ufrag.clone(), key);
-        self.sessions.insert(key, session);
-        self.next_upkeep.get_or_insert(now);
-        answer
-    }
-
-    fn random_ssrc(&self) -> u32 {
-        // Zero is what some take for "not known".
-        rand::rng().random_range(1..=u32::MAX)
-    }
-
     /// A snapshot of every counter.
     pub(crate) fn stats(&self) -> Stats {
         let mut total = self.past;
@@ -341,18 +202,4 @@ impl Core {
             drops: self.drops,
         }
     }
-}
-
-fn reduced_size(offer: &Offer) -> bool {
-    let mut used = offer
-        .media
-        .iter()
-        .filter(|media| !media.payloads.is_empty());
-    used.all(|media| media.rtcp_reduced_size)
-}
-
-/// A CNAME or MediaStream id: 96 random bits, as RFC 7022 section 4.2 advises.
-fn random_name() -> String {
-    use base64::Engine as _;
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(rand::random::<[u8; 12]>())
 }

@@ -4,13 +4,14 @@
 //! In reading order: the words and knobs (`names`, `config`, `stats`), the handle and the socket
 //! loop that it talks to, and the core, which has neither socket nor clock. Below the core, the way of
 //! a packet: `demux`, `ice`, `hello` and `dtls`, `srtp`, `publisher`, `track`, `ring`, `viewer`, `outbox`;
-//! and of an offer: `sdp`, `negotiate`, `session`, `stream`.
+//! and of an offer: `sdp`, `negotiate`, `admission`, `session`, `stream`.
 
 mod config;
 mod handle;
 mod names;
 mod stats;
 
+mod admission;
 mod core;
 mod demux;
 mod socket_loop;
@@ -20,6 +21,8 @@ mod upkeep;
 mod core_tests;
 #[cfg(test)]
 mod fake_net;
+#[cfg(test)]
+mod fake_peer;
 
 mod negotiate;
 #[cfg(test)]

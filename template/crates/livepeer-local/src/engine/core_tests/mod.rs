@@ -10,7 +10,8 @@ mod transport;
 use std::time::Duration;
 
 use super::config::EngineConfig;
-use super::fake_net::{Id, Manner, Sent, World, stream};
+use super::fake_net::{Id, World, stream};
+use super::fake_peer::{Manner, Sent};
 use super::names::{OfferError, StreamEvent};
 use super::rtcp::{Compound, Message};
 

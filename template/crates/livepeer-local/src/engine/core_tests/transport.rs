@@ -125,7 +125,7 @@ fn a_hostile_peer_on_its_own_path_harms_nobody_else() {
             for length in [2, 11, 12, 13, 25, 60, 300] {
                 let mut datagram = vec![first; length];
                 datagram[1] = second;
-                world.to_engine(hostile, &datagram);
+                world.reach_engine(hostile, &datagram);
             }
         }
     }

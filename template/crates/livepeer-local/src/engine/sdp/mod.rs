@@ -7,6 +7,7 @@
 mod answer;
 mod codec;
 mod offer;
+mod reader;
 
 pub(crate) use answer::{AnswerLine, Outgoing, Transport, write_answer};
 pub(crate) use codec::Codec;

@@ -1,0 +1,212 @@
+//! For tests: a peer with an ICE, a DTLS and an SRTP of its own, and what it offers.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use rtc_crypto::RTCCryptoProvider;
+use rtc_dtls::config::HandshakeConfig;
+use rtc_dtls::endpoint::Endpoint;
+use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
+use rtc_srtp::config::LABEL_EXTRACTOR_DTLS_SRTP;
+use rtc_srtp::protection_profile::ProtectionProfile;
+use rtc_stun::attributes::{ATTR_ICE_CONTROLLING, ATTR_USE_CANDIDATE, ATTR_USERNAME};
+use rtc_stun::fingerprint::FINGERPRINT;
+use rtc_stun::integrity::MessageIntegrity;
+use rtc_stun::message::{BINDING_REQUEST, Message, Setter, TransactionId};
+use rtc_stun::textattrs::TextAttribute;
+
+use super::fake_net::ENGINE;
+use super::names::Answer;
+use super::rtcp;
+use super::rtp::Header;
+use super::srtp::Srtp;
+
+/// A browser, as far as the engine can tell.
+pub(super) struct Peer {
+    pub(super) address: SocketAddr,
+    pub(super) answer: Answer,
+    /// The SRTP suite, once connected.
+    pub(super) suite: Option<SrtpProtectionProfile>,
+    /// The engine said goodbye.
+    pub(super) closed: bool,
+    /// Decrypted RTP, by SSRC, in order of arrival.
+    pub(super) media: BTreeMap<u32, Vec<(Header, Vec<u8>)>>,
+    pub(super) feedback: Vec<rtcp::Message>,
+    /// When the engine's datagrams came.
+    pub(super) stun_answers: u64,
+    /// Sends consent checks by itself.
+    pub(super) consents: bool,
+    pub(super) endpoint: Endpoint,
+    pub(super) config: Arc<HandshakeConfig>,
+    pub(super) srtp: Option<Srtp>,
+    pub(super) inbox: VecDeque<Vec<u8>>,
+    pub(super) next_check: Instant,
+    pub(super) dtls_started: bool,
+}
+
+/// How a peer connects.
+pub(super) struct Manner {
+    pub(super) suites: Vec<SrtpProtectionProfile>,
+    /// It shows another certificate than its offer says.
+    pub(super) impostor: bool,
+    /// It insists on being the DTLS server (`setup:passive`).
+    pub(super) passive: bool,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Manner {
+            suites: vec![
+                SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80,
+                SrtpProtectionProfile::Srtp_Aead_Aes_256_Gcm,
+                SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm,
+            ],
+            impostor: false,
+            passive: false,
+        }
+    }
+}
+
+/// One packet of a publisher.
+#[derive(Clone, Debug)]
+pub(super) struct Sent {
+    pub(super) ssrc: u32,
+    pub(super) payload_type: u8,
+    pub(super) sequence: u16,
+    pub(super) timestamp: u32,
+    pub(super) marker: bool,
+    pub(super) payload: Vec<u8>,
+}
+
+impl Peer {
+    pub(super) fn make_keys(&mut self, provider: &dyn RTCCryptoProvider) {
+        let state = self.endpoint.get_connection_state(ENGINE).unwrap();
+        let suite = state.srtp_protection_profile();
+        let profile = match suite {
+            SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm => ProtectionProfile::AeadAes128Gcm,
+            SrtpProtectionProfile::Srtp_Aead_Aes_256_Gcm => ProtectionProfile::AeadAes256Gcm,
+            _ => ProtectionProfile::Aes128CmHmacSha1_80,
+        };
+        let length = 2 * (profile.key_len() + profile.salt_len());
+        let material = state
+            .export_keying_material(LABEL_EXTRACTOR_DTLS_SRTP, &[], length)
+            .unwrap();
+        self.srtp = Some(
+            Srtp::new(
+                profile,
+                material.as_ref(),
+                state.is_client(),
+                provider.crypto(),
+            )
+            .unwrap(),
+        );
+        self.suite = Some(suite);
+    }
+
+    pub(super) fn take_media(&mut self, datagram: &[u8]) {
+        let Some(srtp) = &mut self.srtp else {
+            return;
+        };
+        if rtcp::is_rtcp(datagram) {
+            let plain = srtp.open_rtcp(datagram).expect("RTCP of the engine opens");
+            self.feedback.extend(rtcp::parse(&plain));
+        } else if let Ok(plain) = srtp.open_rtp(datagram) {
+            let header = Header::parse(&plain).expect("RTP of the engine is well-formed");
+            let payload = plain[header.payload.clone()].to_vec();
+            self.media
+                .entry(header.ssrc)
+                .or_default()
+                .push((header, payload));
+        }
+    }
+
+    /// The SSRC that the answer names for the track of this kind, and that of its retransmissions.
+    pub(super) fn ssrcs(&self, kind: &str) -> Vec<u32> {
+        let section = self
+            .answer
+            .sdp
+            .split("\r\nm=")
+            .find(|section| section.starts_with(kind));
+        let lines = section.unwrap().lines();
+        let mut ssrcs: Vec<u32> = lines
+            .filter_map(|line| {
+                line.strip_prefix("a=ssrc:")?
+                    .split(' ')
+                    .next()?
+                    .parse()
+                    .ok()
+            })
+            .collect();
+        ssrcs.dedup();
+        ssrcs
+    }
+
+    /// What came on the track of this kind.
+    pub(super) fn track(&self, kind: &str) -> &[(Header, Vec<u8>)] {
+        let ssrc = self.ssrcs(kind)[0];
+        self.media.get(&ssrc).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+/// A browser's offer, cut to what matters.
+pub(super) fn offer(direction: &str, codec: &str, fingerprint: &str, passive: bool) -> String {
+    let setup = if passive { "passive" } else { "actpass" };
+    let ssrc = |number: u32| match direction {
+        "sendonly" => format!("a=ssrc:{number} cname:peer\n"),
+        _ => String::new(),
+    };
+    let fmtp = match codec {
+        "H264" => "a=fmtp:96 packetization-mode=1;profile-level-id=42e01f\n",
+        _ => "",
+    };
+    format!(
+        "v=0\no=- 1 1 IN IP4 0.0.0.0\ns=-\nt=0 0\na=group:BUNDLE 0 1\n\
+         a=ice-ufrag:peer\na=ice-pwd:the-password-of-the-peer\n\
+         a=fingerprint:sha-256 {fingerprint}\na=setup:{setup}\na={direction}\n\
+         m=audio 9 UDP/TLS/RTP/SAVPF 111\nc=IN IP4 0.0.0.0\na=mid:0\na=rtcp-mux\na=rtcp-rsize\n\
+         a=rtpmap:111 opus/48000/2\n{}\
+         m=video 9 UDP/TLS/RTP/SAVPF 96 97\nc=IN IP4 0.0.0.0\na=mid:1\na=rtcp-mux\na=rtcp-rsize\n\
+         a=rtpmap:96 {codec}/90000\n{fmtp}a=rtcp-fb:96 nack\na=rtcp-fb:96 nack pli\n\
+         a=rtpmap:97 rtx/90000\na=fmtp:97 apt=96\n{}",
+        ssrc(1),
+        ssrc(2)
+    )
+}
+
+struct Flag(rtc_stun::attributes::AttrType, Vec<u8>);
+
+impl Setter for Flag {
+    fn add_to(&self, message: &mut Message) -> rtc_shared::error::Result<()> {
+        message.add(self.0, &self.1);
+        Ok(())
+    }
+}
+
+/// An ICE check of a controlling agent.
+pub(super) fn binding_request(
+    username: &str,
+    pwd: &str,
+    chosen: bool,
+    provider: &Arc<dyn RTCCryptoProvider>,
+) -> Vec<u8> {
+    let integrity =
+        MessageIntegrity::new_short_term_integrity_with_provider(pwd.to_owned(), provider.crypto());
+    let mut setters: Vec<Box<dyn Setter + '_>> = vec![
+        Box::new(BINDING_REQUEST),
+        Box::new(TransactionId::new()),
+        Box::new(TextAttribute::new(ATTR_USERNAME, username.to_owned())),
+        Box::new(Flag(ATTR_ICE_CONTROLLING, vec![7; 8])),
+    ];
+    if chosen {
+        setters.push(Box::new(Flag(ATTR_USE_CANDIDATE, Vec::new())));
+    }
+    setters.push(Box::new(integrity));
+    setters.push(Box::new(FINGERPRINT));
+    let mut message = Message::new();
+    message.build(&setters).unwrap();
+    message.raw
+}
