@@ -24,6 +24,9 @@ use crate::studio;
 /// The longest life that Livepeer accepts: seven days.
 pub const LONGEST_LIFE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
+/// How far back a new token is dated: a playback node whose clock is a little behind ours would refuse what is made "now".
+const BACKDATED: u64 = 30;
+
 /// No token is longer: the header that carries it would not fit a server's limits.
 const LONGEST_TOKEN: usize = 8 << 10;
 
@@ -227,7 +230,7 @@ impl PlaybackSigner {
             sub: playback_id.to_owned(),
             video: Some("none".to_owned()),
             exp: Some(now + life.as_secs()),
-            iat: Some(now),
+            iat: Some(now.saturating_sub(BACKDATED)),
             nbf: None,
             custom,
         })

@@ -47,7 +47,7 @@ fn a_token_says_what_livepeer_reads() {
     assert_eq!(
         decode(parts[1]),
         json!({ "action": "pull", "iss": "https://app.example", "pub": signer.public_key(), "sub": "abc",
-            "video": "none", "exp": 1_587_670_774, "iat": 1_587_667_174, "custom": { "userId": "u1" } })
+            "video": "none", "exp": 1_587_670_774, "iat": 1_587_667_144, "custom": { "userId": "u1" } })
     );
     // r and s, 32 bytes each.
     assert_eq!(URL_SAFE_NO_PAD.decode(parts[2]).unwrap().len(), 64);

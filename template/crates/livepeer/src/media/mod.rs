@@ -8,17 +8,20 @@
 //! [`WhepPlayer`] gives RTP.
 
 mod codec;
+mod counts;
 mod exchange;
 mod keyframe;
 mod peer;
 mod sdp;
+mod track;
 mod whep;
 mod whip;
 
 use std::time::Duration;
 
 pub use codec::{Codec, IceServer, Kind, RtpPacket, VideoCodec};
-pub use whep::{Counts, PlayerStats, WhepConfig, WhepPlayer};
+pub use counts::{Counts, PlayerStats};
+pub use whep::{WhepConfig, WhepPlayer};
 pub use whip::{Audio, WhipConfig, WhipPublisher};
 
 /// Where a media connection stands.

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
 use super::codec::{Codec, IceServer, Kind, RtpPacket, VideoCodec};
+use super::counts::PlayerStats;
 use super::exchange::{Accepted, Endpoint, PLAY};
 use super::peer::{Peer, Wishes, local};
 use super::{MediaError, MediaState, sdp};
@@ -76,71 +77,6 @@ struct Shared {
     stats: Mutex<PlayerStats>,
     /// The track to ask for keyframes, once it has begun.
     video: Mutex<Option<(Arc<dyn TrackRemote>, u32)>>,
-}
-
-/// What has come so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PlayerStats {
-    /// Of the pictures.
-    pub video: Counts,
-    /// Of the sound.
-    pub audio: Counts,
-    /// Packets that nobody read in time; they are counted above all the same.
-    pub unread: u64,
-}
-
-impl PlayerStats {
-    /// Of one kind.
-    pub fn of(&self, kind: Kind) -> &Counts {
-        match kind {
-            Kind::Video => &self.video,
-            Kind::Audio => &self.audio,
-        }
-    }
-}
-
-/// What has come on one track.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Packets.
-    pub packets: u64,
-    /// Bytes of payload.
-    pub bytes: u64,
-    /// Timestamps: pictures, or packets of sound. One that came in pieces and out of order counts twice.
-    pub frames: u64,
-    /// Pictures among them that need no other one.
-    pub keyframes: u64,
-    /// The last packet's sequence number and timestamp.
-    last: Option<(u16, u32)>,
-    /// Sequence numbers left out, less those that came late.
-    gaps: i64,
-}
-
-impl Counts {
-    /// Packets that never came, as far as one can tell by now.
-    pub fn lost(&self) -> u64 {
-        u64::try_from(self.gaps).unwrap_or(0)
-    }
-
-    fn add(&mut self, packet: &RtpPacket) {
-        self.packets += 1;
-        self.bytes += packet.payload.len() as u64;
-        self.keyframes += u64::from(packet.codec.begins_keyframe(&packet.payload));
-        let Some((sequence, timestamp)) = self.last else {
-            self.frames += 1;
-            self.last = Some((packet.sequence, packet.timestamp));
-            return;
-        };
-        self.frames += u64::from(packet.timestamp != timestamp);
-        // Seen on a circle: less than half ahead is newer, the rest is late.
-        let ahead = packet.sequence.wrapping_sub(sequence) as i16;
-        if ahead > 0 {
-            self.gaps += i64::from(ahead) - 1;
-            self.last = Some((packet.sequence, packet.timestamp));
-        } else if ahead < 0 {
-            self.gaps -= 1;
-        }
-    }
 }
 
 impl std::fmt::Debug for WhepPlayer {
@@ -352,28 +288,4 @@ fn take(codec: Codec, packet: rtp::Packet, shared: &Shared, out: &mpsc::Sender<R
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     // Counts and a handle: nothing in there can be left half done.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-
-    use super::*;
-
-    #[test]
-    fn losses_are_counted_across_the_wrap_and_mended_by_late_packets() {
-        let mut counts = Counts::default();
-        for sequence in [65_533, 65_534, 2, 0, 1, 5] {
-            counts.add(&RtpPacket {
-                codec: Codec::H264,
-                sequence,
-                timestamp: u32::from(sequence),
-                marker: true,
-                payload: Bytes::from_static(&[0x65]),
-                at: Instant::now(),
-            });
-        }
-        // 65,535, 3 and 4 never came; 0 and 1 came late.
-        assert_eq!((counts.lost(), counts.packets, counts.keyframes), (3, 6, 6));
-    }
 }
