@@ -3,13 +3,18 @@
 //! Read in this order: [`root`] knows where things are, [`model`] reads the questions that the generator asks,
 //! [`new`] makes a project, [`twins`] and [`lock`] derive the files that exist twice, [`bless`] renews them.
 
+#[cfg(feature = "lab")]
+pub mod bench;
 pub mod bless;
 #[cfg(feature = "lab")]
 pub mod browser;
 pub mod generate;
+pub mod handover;
 pub mod lock;
 pub mod model;
 pub mod new;
 pub mod root;
+#[cfg(feature = "lab")]
+pub mod served;
 pub mod skip;
 pub mod twins;

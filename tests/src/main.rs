@@ -23,6 +23,12 @@ enum Command {
     New(kit::new::Args),
     /// Renew what is derived: twin files, lock file, goldens
     Bless,
+    /// Measure the engine in a real browser: join, latency
+    #[cfg(all(feature = "lab", not(debug_assertions)))]
+    Bench(kit::bench::Args),
+    /// Measure the engine in a real browser: join, latency
+    #[cfg(not(all(feature = "lab", not(debug_assertions))))]
+    Bench(kit::handover::Args),
     #[command(hide = true)]
     Generate(kit::generate::Args),
 }
@@ -31,6 +37,10 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::New(args) => kit::new::run(args),
         Command::Bless => kit::bless::run(),
+        #[cfg(all(feature = "lab", not(debug_assertions)))]
+        Command::Bench(args) => kit::bench::run(args),
+        #[cfg(not(all(feature = "lab", not(debug_assertions))))]
+        Command::Bench(args) => kit::handover::run("bench", args),
         Command::Generate(args) => kit::generate::run(args),
     };
     match done {

@@ -138,7 +138,7 @@ async fn a_show_reaches_two_viewers_and_outlives_its_hosts_reload() {
     }
 
     // One viewer goes; the show ends for the other.
-    late.close().await.unwrap();
+    late.close().unwrap();
     says(&show.host, "1 watching").await;
     press(&show.host, "end-show").await;
     press(&show.host, "confirm").await;
@@ -162,7 +162,7 @@ async fn a_killed_server_comes_back_with_the_show_and_everybody_reconnects() {
     show.app.kill_and_start_again().unwrap();
 
     // The same stream, not another take; nobody touches anything.
-    let connected = "document.body.dataset.connection === 'open' || document.body.dataset.connection === 'connected'";
+    let connected = "document.body.dataset.connection === 'open'";
     for page in [&show.host, &viewer] {
         page.until::<bool>(connected, LIMIT).await.unwrap();
     }
@@ -189,7 +189,7 @@ async fn the_page_says_what_is_wrong_and_what_to_do() {
             && document.querySelector('#stage').innerText";
         let said: String = show.host.until(failed, LIMIT).await.unwrap();
         assert!(said.contains(words), "{said}");
-        show.host.close().await.unwrap();
+        show.host.close().unwrap();
     }
 
     let show = Show::open(browser::CAMERA).await;
