@@ -17,8 +17,8 @@ use prometheus_client::registry::Registry;
 use tracing::Instrument as _;
 use tracing_subscriber::EnvFilter;
 
-/// What is logged unless `RUST_LOG` says otherwise.
-const FILTER: &str = "info,webrtc=warn,rtc=warn,hyper=warn";
+/// What is logged unless `RUST_LOG` says otherwise. (The DTLS library warns of every extension that browsers offer.)
+const FILTER: &str = "info,rtc_dtls=error";
 
 /// Starts logging to standard error. A second call changes nothing.
 pub fn init() {
