@@ -28,8 +28,11 @@ pub struct EngineConfig {
     pub viewer_hold: Duration,
     /// The shortest time between two keyframe requests to one publisher.
     pub keyframe_interval: Duration,
-    /// The most that a joiner is sent of the past, in bytes; beyond it a keyframe is asked for.
-    pub replay_limit: usize,
+    /// How much of the past a joiner is shown at most, to begin at once with the last keyframe; beyond
+    /// it a new one is asked for. It has to decode all of it before it is at the live edge.
+    pub replay_span: Duration,
+    /// The same in bytes, which its link has to carry.
+    pub replay_bytes: usize,
 }
 
 impl Default for EngineConfig {
@@ -45,7 +48,24 @@ impl Default for EngineConfig {
             publisher_silence: Duration::from_millis(6500),
             viewer_hold: Duration::from_secs(60),
             keyframe_interval: Duration::from_millis(500),
-            replay_limit: 1_000_000,
+            replay_span: Duration::from_secs(5),
+            replay_bytes: 2_000_000,
+        }
+    }
+}
+
+/// How much of the past a joiner may be shown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReplayLimit {
+    pub(crate) span: Duration,
+    pub(crate) bytes: usize,
+}
+
+impl EngineConfig {
+    pub(crate) fn replay_limit(&self) -> ReplayLimit {
+        ReplayLimit {
+            span: self.replay_span,
+            bytes: self.replay_bytes,
         }
     }
 }

@@ -111,7 +111,7 @@ impl Core {
                 session.is_some_and(|session| session.is_connected())
             });
             let video = stream.tracks[1].as_ref();
-            let ready = video.is_none_or(|v| v.joinable_from(self.config.replay_limit).is_some());
+            let ready = video.is_none_or(|v| v.joinable_from(self.config.replay_limit()).is_some());
             match (ready, connected.count()) {
                 (true, _) => {}
                 (false, 1) => stream.want_keyframe_at_once(),

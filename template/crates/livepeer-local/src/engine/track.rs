@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::config::ReplayLimit;
 use super::ring::{Inserted, Packet, Ring};
 use super::sdp::{Codec, Payload};
 
@@ -96,17 +97,21 @@ impl Track {
         self.newest.map(|(timestamp, _)| timestamp)
     }
 
-    /// Where a joiner's decoder can begin, if what follows can be decoded too and is not more than
-    /// `limit` bytes.
-    pub(crate) fn joinable_from(&self, limit: usize) -> Option<u64> {
+    /// Where a joiner's decoder can begin, if what follows can be decoded too and is within `limit`.
+    pub(crate) fn joinable_from(&self, limit: ReplayLimit) -> Option<u64> {
         let start = self.ring.decodable_from(self.codec())?;
         // Replaying takes a while, in which the ring moves on.
         let margin = 512;
         if self.lost.is_some_and(|lost| lost >= start) || start < self.ring.tail() + margin {
             return None;
         }
+        let (newest, _) = self.newest?;
+        let age = newest.wrapping_sub(self.ring.get(start)?.timestamp);
+        if age > ticks(limit.span, self.codec().clock_rate()) {
+            return None;
+        }
         let bytes: usize = self.ring.since(start).map(|p| p.payload.len()).sum();
-        (bytes <= limit).then_some(start)
+        (bytes <= limit.bytes).then_some(start)
     }
 
     /// Takes the late packets that viewers have not been sent yet.

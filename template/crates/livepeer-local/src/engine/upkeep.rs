@@ -90,7 +90,7 @@ impl Core {
             };
             for (slot, sender) in viewer.tracks.iter_mut().enumerate() {
                 if let (Some(sender), Some(track)) = (sender, &tracks[slot]) {
-                    let limit = self.config.replay_limit;
+                    let limit = self.config.replay_limit();
                     sender.forward(now, track, &late[slot], limit, &mut link);
                     waiting |= slot == 1 && sender.is_waiting();
                     replaying |= sender.is_replaying();

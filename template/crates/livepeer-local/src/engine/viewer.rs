@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::config::ReplayLimit;
 use super::outbox::{Outbox, Path};
 use super::ring::Packet;
 use super::rtp::{HEADER_BYTES, header};
@@ -133,12 +134,12 @@ impl Sender {
         now: Instant,
         track: &Track,
         late: &[u64],
-        replay_limit: usize,
+        limit: ReplayLimit,
         link: &mut Link,
     ) {
         if let State::Waiting { since } = &mut self.state {
             let since = *since.get_or_insert(now);
-            let Some(cursor) = begin(now, since, track, replay_limit) else {
+            let Some(cursor) = begin(now, since, track, limit) else {
                 return;
             };
             link.counters.joins += u64::from(track.codec().is_video());
@@ -263,13 +264,13 @@ impl Sender {
 }
 
 /// Where a viewer that has waited since `since` begins.
-fn begin(now: Instant, since: Instant, track: &Track, replay_limit: usize) -> Option<Cursor> {
+fn begin(now: Instant, since: Instant, track: &Track, limit: ReplayLimit) -> Option<Cursor> {
     let head = track.ring.head();
     let joined = track.newest_timestamp()?;
     if !track.codec().is_video() {
         return Some(Cursor::live(head));
     }
-    match track.joinable_from(replay_limit) {
+    match track.joinable_from(limit) {
         Some(first) => Some(Cursor {
             first,
             next: first,

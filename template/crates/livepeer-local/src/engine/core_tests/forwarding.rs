@@ -154,3 +154,24 @@ fn sender_reports_carry_the_publishers_clock_on() {
         );
     }
 }
+
+#[test]
+fn a_joiner_is_not_led_through_a_past_that_takes_long_to_decode() {
+    let mut world = world();
+    let mut camera = publisher(&mut world);
+    camera.film(&mut world, 140);
+    let early = viewer(&mut world);
+    assert_eq!(world.core.stats().total.replays, 1);
+    for _ in 0..20 {
+        camera.shoot(&mut world, false);
+    }
+    let late = viewer(&mut world);
+    assert_eq!(
+        world.core.stats().total.plis_out,
+        1,
+        "a keyframe is asked for"
+    );
+    camera.film(&mut world, 2);
+    assert_eq!(whole(&world, late, "video").len(), 2 * 3);
+    assert_eq!(whole(&world, early, "video").len(), 162 * 3);
+}
