@@ -44,7 +44,7 @@ pub(crate) struct Kind {
 }
 
 impl Kind {
-    const fn of<A: Architecture>() -> Kind {
+    pub(crate) const fn of<A: Architecture>() -> Kind {
         Kind {
             name: A::NAME,
             title: A::TITLE,

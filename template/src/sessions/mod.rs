@@ -11,6 +11,8 @@ pub(crate) mod reconcile;
 mod step;
 pub(crate) mod store;
 #[cfg(test)]
+mod tests;
+#[cfg(test)]
 mod toy;
 
 use std::collections::HashMap;
@@ -241,110 +243,5 @@ struct Counted(Arc<Metrics>);
 impl Drop for Counted {
     fn drop(&mut self) {
         self.0.sessions.dec();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use livepeer::ApiKey;
-    use session::{Participant, Seat};
-    use url::Url;
-
-    use super::*;
-    use crate::config::Renditions;
-    use crate::sessions::audience::{Outgoing, WAITING};
-
-    const LEAVE: Duration = Duration::from_millis(50);
-
-    /// A session whose host is "ada", in a folder of its own. Livepeer is not asked anything.
-    async fn session() -> (tempfile::TempDir, Sessions, String) {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
-        let nowhere = Url::parse("http://127.0.0.1:9/api").unwrap();
-        let (key, metrics) = (ApiKey::new("key"), Metrics::new());
-        let renditions = Renditions::default();
-        let streams = Streams::new(
-            nowhere,
-            key,
-            renditions,
-            store.clone(),
-            Arc::clone(&metrics),
-        );
-        let sessions = Sessions::new(store, streams.await.unwrap(), metrics, LEAVE);
-        let ada = ParticipantId::from("ada");
-        let kind = &architectures::KINDS[0];
-        let id = sessions
-            .create(kind, "Friday".into(), ada, "Ada".into())
-            .await;
-        (folder, sessions, id.unwrap())
-    }
-
-    async fn connect(
-        sessions: &Sessions,
-        id: &str,
-    ) -> (Result<u64, session::Refusal>, mpsc::Receiver<Outgoing>) {
-        let (out, inbox) = mpsc::channel(WAITING);
-        let participant = Participant {
-            id: ParticipantId::from("ada"),
-            name: "Ada".into(),
-            seat: Seat::Host,
-        };
-        let connect = sessions.ask(id, |answer| Ask::Connect {
-            participant: participant.clone(),
-            resume: None,
-            out: out.clone(),
-            answer,
-        });
-        (connect.await.unwrap().0, inbox)
-    }
-
-    #[tokio::test]
-    async fn what_cannot_be_written_has_never_been() {
-        let (_folder, sessions, id) = session().await;
-        // Something that needs no writing, so that the actor is there.
-        let news = News::Told {
-            active: true,
-            at: 0,
-        };
-        let nothing = Owned {
-            session: id.clone(),
-            slot: session::Slot::new("none", 1),
-            stream_id: String::new(),
-        };
-        sessions.observe(&nothing, news).await.unwrap();
-        sessions.shared.store.close().await;
-        let (refused, _) = connect(&sessions, &id).await;
-        assert!(refused.unwrap_err().0.contains("could not be saved"));
-    }
-
-    #[tokio::test]
-    async fn a_session_that_nobody_needs_leaves_memory_and_comes_back() {
-        let (_folder, sessions, id) = session().await;
-        let (line, inbox) = connect(&sessions, &id).await;
-        assert_eq!(sessions.shared.metrics.sessions.get(), 1);
-        let line = line.unwrap();
-        let actor = sessions.actor(&id).await.unwrap();
-        let gone = Ask::Disconnected {
-            participant: ParticipantId::from("ada"),
-            line,
-        };
-        actor.send(gone).await.unwrap();
-        drop(inbox);
-        // It ends when the grace period and a while of silence are over.
-        actor.closed().await;
-        assert!(sessions.shared.actors.lock().await.is_empty());
-        assert!(connect(&sessions, &id).await.0.is_ok());
-    }
-
-    #[tokio::test]
-    async fn an_actor_ends_when_the_app_stops_and_none_is_started_then() {
-        let (_folder, sessions, id) = session().await;
-        let (line, mut inbox) = connect(&sessions, &id).await;
-        assert!(line.is_ok());
-        sessions.stop().await;
-        while inbox.recv().await.is_some() {}
-        let refused = sessions.actor(&id).await;
-        assert!(matches!(refused, Err(Unavailable::Stopping)));
     }
 }

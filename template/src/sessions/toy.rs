@@ -1,10 +1,15 @@
-//! The smallest architecture, for tests: whoever is named publishes.
+//! The smallest architecture, for tests: whoever is named publishes, and each effect has a button.
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use session::{
     Architecture, Effect, Input, Opening, ParticipantId, Phase, Publish, Refusal, Slot, Source,
     Timestamp, View,
 };
+
+/// How long "wait" waits.
+const WAIT: Duration = Duration::from_millis(100);
 
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct Toy {
@@ -20,8 +25,25 @@ impl Architecture for Toy {
         Toy::default()
     }
 
-    fn handle(&mut self, _: Timestamp, _: Input) -> Result<Vec<Effect>, Refusal> {
-        Ok(vec![])
+    fn handle(&mut self, now: Timestamp, input: Input) -> Result<Vec<Effect>, Refusal> {
+        match input {
+            Input::Acted { action, .. } => match (action.name.as_str(), action.target) {
+                ("tell", Some(to)) => Ok(vec![Effect::Notice {
+                    to,
+                    text: "Hello!".into(),
+                }]),
+                ("wait", Some(publisher)) => Ok(vec![Effect::SetDeadline {
+                    deadline: publisher.0.as_str().into(),
+                    at: now.after(WAIT),
+                }]),
+                _ => Err(Refusal::because("There is no such button.")),
+            },
+            Input::DeadlinePassed { deadline } => {
+                self.publisher = Some(ParticipantId(deadline.0));
+                Ok(vec![])
+            }
+            _ => Ok(vec![]),
+        }
     }
 
     fn view(&self, participant: &ParticipantId) -> View {

@@ -2,19 +2,24 @@
 
 use std::sync::atomic::Ordering;
 
+use app::config::Config;
 use axum::http::StatusCode;
 use serde_json::json;
+use url::Url;
 
 use crate::fake::{self, FakeLivepeer};
 use crate::support::{TestApp, eventually};
 
 async fn app_with(livepeer: &FakeLivepeer) -> TestApp {
     let api = livepeer.start().await;
-    TestApp::start_with(|config| {
+    TestApp::start_with(with(api)).await
+}
+
+fn with(api: Url) -> impl FnOnce(&mut Config) {
+    |config| {
         config.livepeer_api_url = Some(api);
         config.livepeer_api_key = Some(fake::KEY.into());
-    })
-    .await
+    }
 }
 
 #[tokio::test]
@@ -88,4 +93,28 @@ async fn a_show_that_is_called_off_leaves_no_stream() {
     host.until(|message| message["id"] == "off").await;
     eventually(async || livepeer.streams().is_empty().then_some(())).await;
     assert_eq!(host.view["phase"], "ended");
+}
+
+#[tokio::test]
+async fn a_stream_that_was_being_made_when_the_app_went_down_is_not_made_twice() {
+    let livepeer = FakeLivepeer::default();
+    let api = livepeer.start().await;
+    let app = TestApp::start_with(with(api.clone())).await;
+    let ada = app.browser();
+    let session = ada.create().await;
+    let mut host = ada.host(&session).await;
+    livepeer.hanging.store(true, Ordering::SeqCst);
+    host.press("go-live").await;
+    eventually(async || (livepeer.streams().len() == 1).then_some(())).await;
+    let (cookie, folder) = (ada.cookie(), app.stop().await);
+
+    livepeer.hanging.store(false, Ordering::SeqCst);
+    let app = TestApp::start_in(folder, with(api)).await;
+    let ada = app.browser().with_cookie(cookie);
+    let mut host = ada.host(&session).await;
+    while host.view["publishes"] == json!([]) {
+        host.until(|message| message["type"] == "view").await;
+    }
+    assert_eq!(livepeer.creations.load(Ordering::SeqCst), 1);
+    assert_eq!(livepeer.streams().len(), 1);
 }

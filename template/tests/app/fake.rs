@@ -1,6 +1,6 @@
 //! A Livepeer that can be told to misbehave: just enough of it for the app to start and to make a stream.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::extract::{Path, State};
@@ -18,6 +18,8 @@ pub(crate) const KEY: &str = "the-right-key";
 pub(crate) struct FakeLivepeer {
     /// With which status it answers to creations, and whether it carries them out all the same.
     pub(crate) failing: Arc<Mutex<Option<(StatusCode, bool)>>>,
+    /// Whether it carries out creations and never answers.
+    pub(crate) hanging: Arc<AtomicBool>,
     /// How often it was asked to create a stream.
     pub(crate) creations: Arc<AtomicU32>,
     streams: Arc<Mutex<Vec<Value>>>,
@@ -56,6 +58,9 @@ async fn create(State(fake): State<FakeLivepeer>, Json(wanted): Json<Value>) -> 
     stream["isActive"] = json!(false);
     if failing.is_none_or(|(_, carried_out)| carried_out) {
         fake.streams.lock().unwrap().push(stream.clone());
+    }
+    if fake.hanging.load(Ordering::SeqCst) {
+        std::future::pending::<()>().await;
     }
     match failing {
         Some((status, _)) => (status, Json(json!({"errors": ["no"]}))).into_response(),
