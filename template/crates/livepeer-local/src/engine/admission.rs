@@ -69,6 +69,7 @@ impl Core {
         name: &StreamName,
         offer: &Offer,
     ) -> Result<Answer, OfferError> {
+        negotiate::check_receives(offer)?;
         let stream = self.streams.get(name).filter(|stream| stream.live);
         let stream = stream.ok_or(OfferError::NotLive)?;
         if stream.viewers.len() >= self.config.max_viewers_per_stream {

@@ -111,12 +111,22 @@ pub(crate) fn play(
             cname,
         });
     }
-    let receives = |media: &&Media| media.direction.receives() && slot(media).is_some();
-    match offer.media.iter().find(receives) {
-        Some(_) => Err(OfferError::Unsupported(
-            "it offers to receive nothing that this stream has".into(),
-        )),
-        None => Err(OfferError::WrongDirection(
+    check_receives(offer)?;
+    Err(OfferError::Unsupported(
+        "it offers to receive nothing that this stream has".into(),
+    ))
+}
+
+/// A viewer's offer receives something; asked before anything else, since waiting for a publisher would not mend it.
+///
+/// # Errors
+///
+/// `WrongDirection`, in words.
+pub(crate) fn check_receives(offer: &Offer) -> Result<(), OfferError> {
+    let receives = |media: &Media| media.direction.receives() && slot(media).is_some();
+    match offer.media.iter().any(receives) {
+        true => Ok(()),
+        false => Err(OfferError::WrongDirection(
             "a viewer offers recvonly or sendrecv, and this offer receives nothing".into(),
         )),
     }

@@ -143,7 +143,7 @@ impl Sender {
                 return;
             };
             link.counters.joins += u64::from(track.codec().is_video());
-            link.counters.replays += u64::from(cursor.replay.is_some());
+            link.counters.replays += u64::from(cursor.replay.is_some() && since == now);
             self.state = State::Playing(cursor);
         }
         let State::Playing(cursor) = &mut self.state else {
