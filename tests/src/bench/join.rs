@@ -10,7 +10,7 @@ use super::{Codec, Report, percentile, tenths};
 
 /// What `cargo kit bench join` is told.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// How many viewers join, one after another
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=1000))]
     joins: u32,
@@ -22,7 +22,7 @@ pub struct Args {
 }
 
 /// Publishes one picture from Chromium and joins it again and again, at moments unrelated to its keyframes.
-pub async fn run(args: Args) -> anyhow::Result<()> {
+pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let stage = Stage::set().await?;
     stage.publish(args.codec).await?;
     let mut waits = Vec::new();

@@ -8,7 +8,7 @@ use super::{Codec, Report, percentile, tenths};
 
 /// What `cargo kit bench latency` is told.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// How long to watch, after five seconds for both connections to settle
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=600))]
     seconds: u32,
@@ -20,7 +20,7 @@ pub struct Args {
 }
 
 /// Watches the same picture through the engine and over a direct connection on the same page, at the same time.
-pub async fn run(args: Args) -> anyhow::Result<()> {
+pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let stage = Stage::set().await?;
     stage.publish(args.codec).await?;
     let (mut engine, mut direct) = stage.latency(args.codec, args.seconds).await?;

@@ -14,7 +14,7 @@ use super::Codec;
 use crate::browser::{Browser, Page};
 
 /// A stage that is set. Strike it at the end.
-pub struct Stage {
+pub(super) struct Stage {
     local: Local,
     browser: Browser,
     page: Page,
@@ -26,7 +26,7 @@ pub struct Stage {
 
 impl Stage {
     /// Starts a local Livepeer on free ports, makes a stream, and opens the page.
-    pub async fn set() -> anyhow::Result<Stage> {
+    pub(super) async fn set() -> anyhow::Result<Stage> {
         let data = tempfile::tempdir()?;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let address = format!("http://localhost:{}", listener.local_addr()?.port());
@@ -79,17 +79,17 @@ impl Stage {
     }
 
     /// Publishes the page's picture; returns when it is connected.
-    pub async fn publish(&self, codec: Codec) -> anyhow::Result<()> {
+    pub(super) async fn publish(&self, codec: Codec) -> anyhow::Result<()> {
         self.call("publish", json!([self.whip, codec.name()])).await
     }
 
     /// Joins as one more viewer, and leaves; milliseconds from the POST to the first decoded picture.
-    pub async fn join(&self) -> anyhow::Result<f64> {
+    pub(super) async fn join(&self) -> anyhow::Result<f64> {
         self.call("join", json!([self.whep])).await
     }
 
     /// The ages in milliseconds of the pictures seen through the engine, and of those seen directly.
-    pub async fn latency(
+    pub(super) async fn latency(
         &self,
         codec: Codec,
         seconds: u32,
@@ -106,7 +106,7 @@ impl Stage {
     }
 
     /// Closes the browser and the local Livepeer.
-    pub async fn strike(self) -> anyhow::Result<()> {
+    pub(super) async fn strike(self) -> anyhow::Result<()> {
         self.page.close()?;
         self.browser.stop();
         self.local.shutdown().await;

@@ -1,5 +1,6 @@
 //! `livepeer-local`: the local Livepeer as a program of its own.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -43,7 +44,8 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,rtc_dtls=error"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -72,6 +74,8 @@ async fn main() -> anyhow::Result<()> {
     })
     .await?;
 
+    let stop = asked_to_stop()?;
+
     let base = base_url.as_str().trim_end_matches('/');
     println!(
         "Livepeer on this machine: {base} (media on UDP {})",
@@ -87,7 +91,7 @@ async fn main() -> anyhow::Result<()> {
     }
 
     axum::serve(listener, local.router())
-        .with_graceful_shutdown(asked_to_stop())
+        .with_graceful_shutdown(stop)
         .await?;
     local.shutdown().await;
     Ok(())
@@ -102,22 +106,26 @@ fn browsable(address: SocketAddr) -> String {
     }
 }
 
-/// Ctrl-C, or the signal that a service manager sends.
-async fn asked_to_stop() {
-    let interrupted = tokio::signal::ctrl_c();
+/// Resolves at Ctrl-C, or at the signal that a service manager sends. Both are listened for from the call on, not from the
+/// first poll on: whoever reads our address may stop us at once.
+fn asked_to_stop() -> io::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
+        let mut interrupted = signal(SignalKind::interrupt())?;
+        let mut terminated = signal(SignalKind::terminate())?;
+        Ok(async move {
             tokio::select! {
-                _ = interrupted => {}
+                _ = interrupted.recv() => {}
                 _ = terminated.recv() => {}
             }
-            return;
-        }
+        })
     }
-    if let Err(error) = interrupted.await {
-        tracing::warn!(%error, "Ctrl-C cannot be heard");
-        std::future::pending::<()>().await;
+    #[cfg(windows)]
+    {
+        let mut interrupted = tokio::signal::windows::ctrl_c()?;
+        Ok(async move {
+            interrupted.recv().await;
+        })
     }
 }
