@@ -1,5 +1,7 @@
 //! Reading a JSON body: bounded, checked against its shape, then typed.
 
+use std::time::Duration;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -10,7 +12,10 @@ use crate::error::{ApiError, ApiResult};
 use crate::schema::Shape;
 
 /// The longest body that the API reads, in bytes; arbitrary, and far above any honest one.
-pub(crate) const MAX_BODY: usize = 256 * 1024;
+pub(crate) const MAX_BODY: usize = 64 * 1024;
+
+/// How long a body may take to arrive.
+const DEADLINE: Duration = Duration::from_secs(10);
 
 /// A JSON body, not yet checked. No body at all counts as `{}`, as at Studio.
 pub(crate) struct JsonBody(pub(crate) Value);
@@ -31,17 +36,22 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
         let json = is_json(request.headers());
-        let bytes = Bytes::from_request(request, state)
-            .await
-            .map_err(|rejection| {
-                let message = match rejection.status() {
-                    StatusCode::PAYLOAD_TOO_LARGE => {
-                        format!("request entity too large: at most {MAX_BODY} bytes")
-                    }
-                    _ => rejection.body_text(),
-                };
-                ApiError::new(rejection.status(), message)
-            })?;
+        let reading = tokio::time::timeout(DEADLINE, Bytes::from_request(request, state));
+        let read = reading.await.map_err(|_| {
+            ApiError::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "the body did not arrive in time",
+            )
+        })?;
+        let bytes = read.map_err(|rejection| {
+            let message = match rejection.status() {
+                StatusCode::PAYLOAD_TOO_LARGE => {
+                    format!("request entity too large: at most {MAX_BODY} bytes")
+                }
+                _ => rejection.body_text(),
+            };
+            ApiError::new(rejection.status(), message)
+        })?;
         if bytes.is_empty() {
             return Ok(JsonBody(Value::Object(Map::new())));
         }

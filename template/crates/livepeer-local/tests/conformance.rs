@@ -109,10 +109,9 @@ fn valid(schema: &Value, value: &Value, at: &str) -> Result<(), String> {
             return wrong(&format!("is not {kinds:?}"));
         }
     }
-    if let Some(words) = schema.get("enum") {
-        if !words.as_array().unwrap().contains(value) {
-            return wrong("is not one of the words");
-        }
+    let words = schema.get("enum").and_then(Value::as_array);
+    if words.is_some_and(|words| !words.contains(value)) {
+        return wrong("is not one of the words");
     }
     if let Some(choices) = schema.get("oneOf") {
         let fits = |choice: &&Value| valid(choice, value, at).is_ok();
@@ -120,10 +119,12 @@ fn valid(schema: &Value, value: &Value, at: &str) -> Result<(), String> {
             return wrong("does not fit exactly one of the choices");
         }
     }
-    if let Some(least) = schema.get("minItems") {
-        if (value.as_array().map_or(0, Vec::len) as u64) < least.as_u64().unwrap() {
-            return wrong("is too short");
-        }
+    let least = schema.get("minItems").and_then(Value::as_u64).unwrap_or(0);
+    if value
+        .as_array()
+        .is_some_and(|items| (items.len() as u64) < least)
+    {
+        return wrong("is too short");
     }
     if let (Some(items), Some(values)) = (schema.get("items"), value.as_array()) {
         for value in values {

@@ -392,6 +392,48 @@ async fn a_suspended_or_deleted_stream_ends_and_lets_nobody_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_nonsense_does_not_disturb_the_picture() {
+    let (local, studio, stream) = scene().await;
+    let feed = Feed::start(&studio, &stream, VideoCodec::Vp8)
+        .await
+        .unwrap();
+    let mut player = play(&studio, &stream, None).await.unwrap();
+    let before = receive(&mut player, 5, 5).await;
+    let local = Arc::new(local);
+    let key = stream.stream_key.as_ref().unwrap().expose().to_owned();
+    let floods: Vec<_> = (0..200)
+        .map(|n| {
+            let local = local.clone();
+            let path = if n % 2 == 0 {
+                key.clone()
+            } else {
+                stream.playback_id.clone()
+            };
+            let nonsense = "v=0\r\na=mid:".repeat(n * 40);
+            tokio::spawn(async move {
+                let headers = [("content-type", "application/sdp")];
+                local
+                    .webrtc("POST", &path, &headers, &nonsense)
+                    .await
+                    .status
+            })
+        })
+        .collect();
+    for flood in floods {
+        assert!(flood.await.unwrap().is_client_error());
+    }
+    let after = receive(
+        &mut player,
+        before.video.frames + 30,
+        before.audio.packets + 30,
+    )
+    .await;
+    assert_eq!(after.video.lost() + after.audio.lost(), 0);
+    active(&studio, &stream, true).await;
+    feed.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_publisher_takes_over_and_the_player_stays() {
     let (local, studio, stream) = scene().await;
     let first = Feed::start(&studio, &stream, VideoCodec::Vp8)

@@ -493,7 +493,7 @@ async fn pages_follow_the_link_header_and_lose_nothing() {
     assert_eq!(last.header("x-total-count"), None);
     let mut names: Vec<String> = [first.json(), last.json()]
         .iter()
-        .flat_map(|page| names_of(page))
+        .flat_map(names_of)
         .collect();
     names.sort();
     names.dedup();

@@ -7,7 +7,7 @@ mod support;
 
 use axum::http::StatusCode;
 use serde_json::json;
-use support::{Answer, TestLocal, text};
+use support::{Answer, TestLocal, offer, text};
 
 const SDP: (&str, &str) = ("content-type", "application/sdp");
 
@@ -241,4 +241,116 @@ async fn a_session_that_never_was_cannot_be_ended() {
             404,
         );
     }
+}
+
+#[tokio::test]
+async fn an_offer_is_answered_with_a_session_that_can_be_ended_once() {
+    let local = TestLocal::start().await;
+    let key = text(&local.named("a").await, "streamKey");
+    let answer = local.webrtc("POST", &key, &[SDP], &offer("sendonly")).await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
+    assert_eq!(answer.header("content-type"), Some("application/sdp"));
+    assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+    assert!(
+        answer.header("content-length").is_some(),
+        "ffmpeg does not read a chunked answer"
+    );
+    assert!(answer.text.contains("a=recvonly") && answer.text.contains("a=candidate:"));
+
+    // Relative to the address of the POST, under whatever mount; and it names neither key nor stream.
+    let location = answer.header("location").unwrap();
+    let session = location.strip_prefix("session/").expect("relative");
+    assert!(session.len() >= 22 && !location.contains(&key));
+    assert_eq!(
+        local.webrtc("GET", location, &[], "").await.status,
+        StatusCode::OK
+    );
+
+    let stale = [("if-match", "\"stale\"")];
+    let ended = local.webrtc("DELETE", location, &stale, "").await;
+    assert_eq!(
+        ended.status,
+        StatusCode::OK,
+        "an entity tag does not matter here (RFC 9725 section 4.3.1)"
+    );
+    problem(&local.webrtc("DELETE", location, &[], "").await, 404);
+    assert_eq!(local.local.engine().stats().await.sessions, 0);
+}
+
+#[tokio::test]
+async fn a_player_before_the_publisher_is_told_when_to_ask_again() {
+    let local = TestLocal::start().await;
+    let play = text(&local.named("a").await, "playbackId");
+    let answer = local
+        .webrtc("POST", &play, &[SDP], &offer("recvonly"))
+        .await;
+    let detail = problem(&answer, 409);
+    assert!(detail.contains("not live"), "{detail}");
+    assert_eq!(answer.header("retry-after"), Some("1"));
+}
+
+#[tokio::test]
+async fn the_wrong_direction_is_refused_with_the_other_address() {
+    let local = TestLocal::start().await;
+    let stream = local.named("a").await;
+    let publish = local
+        .webrtc(
+            "POST",
+            &text(&stream, "playbackId"),
+            &[SDP],
+            &offer("sendonly"),
+        )
+        .await;
+    let detail = problem(&publish, 422);
+    assert!(detail.contains("publish with the stream key"), "{detail}");
+    let play = local
+        .webrtc(
+            "POST",
+            &text(&stream, "streamKey"),
+            &[SDP],
+            &offer("recvonly"),
+        )
+        .await;
+    let detail = problem(&play, 422);
+    assert!(detail.contains("play with the playback id"), "{detail}");
+    assert_eq!(local.local.engine().stats().await.sessions, 0);
+}
+
+#[tokio::test]
+async fn a_codec_that_cannot_be_served_is_named() {
+    let local = TestLocal::start().await;
+    let key = text(&local.named("a").await, "streamKey");
+    let strange = offer("sendonly").replace("VP8/90000", "H261/90000");
+    let detail = problem(&local.webrtc("POST", &key, &[SDP], &strange).await, 422);
+    assert!(
+        detail.contains("H261") && detail.contains("VP8"),
+        "{detail}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_suspended_at_the_moment_of_an_offer_has_nobody_in_it() {
+    let local = TestLocal::start().await;
+    let stream = local.named("a").await;
+    let key = text(&stream, "streamKey");
+    let path = format!("/stream/{}/suspended", text(&stream, "id"));
+    let sdp = offer("sendonly");
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..50 {
+        let headers = [SDP];
+        let (answer, suspended) = tokio::join!(
+            local.webrtc("POST", &key, &headers, &sdp),
+            local.patch(&path, json!({"suspended": true})),
+        );
+        assert_eq!(suspended.status, StatusCode::NO_CONTENT);
+        seen.insert(answer.status.as_u16());
+        assert_eq!(
+            local.local.engine().stats().await.sessions,
+            0,
+            "after {}",
+            answer.status
+        );
+        local.patch(&path, json!({"suspended": false})).await;
+    }
+    assert!(seen.is_subset(&[201, 403].into()), "{seen:?}");
 }

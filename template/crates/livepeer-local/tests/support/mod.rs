@@ -182,3 +182,30 @@ pub(crate) fn text(value: &Value, field: &str) -> String {
         .unwrap_or_else(|| panic!("no {field} in {value}"))
         .to_owned()
 }
+
+/// A browser's offer of one VP8 track, cut down to what an answer needs; `direction` is `sendonly` or `recvonly`.
+pub(crate) fn offer(direction: &str) -> String {
+    let fingerprint = ["5A"; 32].join(":");
+    [
+        "v=0",
+        "o=- 4611731400430051336 2 IN IP4 127.0.0.1",
+        "s=-",
+        "t=0 0",
+        "a=group:BUNDLE 0",
+        "m=video 9 UDP/TLS/RTP/SAVPF 96",
+        "c=IN IP4 0.0.0.0",
+        "a=mid:0",
+        "a=msid:stream track",
+        &format!("a={direction}"),
+        "a=rtcp-mux",
+        "a=rtcp-mux-only",
+        "a=ice-ufrag:abcd",
+        "a=ice-pwd:abcdefghijklmnopqrstuvwx",
+        &format!("a=fingerprint:sha-256 {fingerprint}"),
+        "a=setup:actpass",
+        "a=rtpmap:96 VP8/90000",
+        "a=rtcp-fb:96 nack pli",
+        "",
+    ]
+    .join("\r\n")
+}
