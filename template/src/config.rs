@@ -60,8 +60,9 @@ pub enum Command {
     Doctor,
 }
 
-/// Each setting is an environment variable, a line in `.env`, or a flag (which wins, in that order reversed).
+/// Each setting is a flag, an environment variable, or a line in `.env`; the first of these that is there counts.
 #[derive(Clone, Debug, Parser)]
+#[allow(rustdoc::bare_urls)] // They are printed by `--help`.
 pub struct Config {
     /// Address and port to serve on. Port 0 takes any free one.
     #[arg(long, env = "LISTEN", default_value = Config::LISTEN, value_parser = listen, global = true)]
