@@ -18,7 +18,7 @@
 //!
 //! Reading order: [`config`](Config); `tables` (what is kept) and `store` (the file it is kept in); `live` (what the engine
 //! knows) and `state` (both together); `schema`, `body`, `error`, `auth` (what every API route needs); `streams`,
-//! `stream_list`, `playback`, `signing_keys`, `webhooks` (the API); `deliveries` (reports to webhooks); `gate` and `media`
+//! `stream_body`, `stream_list`, `playback`, `signing_keys`, `webhooks` (the API); `deliveries` (reports to webhooks); `gate` and `media`
 //! (WHIP and WHEP); [`engine`] (the packets).
 
 mod auth;
@@ -39,6 +39,7 @@ mod schema;
 mod signing_keys;
 mod state;
 mod store;
+mod stream_body;
 mod stream_list;
 mod streams;
 mod tables;
