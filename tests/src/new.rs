@@ -158,28 +158,24 @@ fn start_history(dir: &Path) {
 
 /// Builds the project with the kit's build folder and becomes the running app.
 fn serve(dir: &Path) -> anyhow::Result<()> {
-    let builds = root::build_folder()?;
-    let cargo = |step: &str| {
-        let mut cargo = root::cargo(dir);
-        cargo
-            .arg(step)
-            .arg("--quiet")
-            .env("CARGO_BUILD_BUILD_DIR", &builds);
-        cargo
-    };
     println!(
-        "Building {} (minutes the first time, seconds after that) ...",
+        "Building {} (minutes the first time, seconds after that)",
         dir.display()
     );
-    if !cargo("build")
-        .status()
-        .context("cargo does not run")?
-        .success()
-    {
+    let built = root::cargo(dir)
+        .args(["build", "--message-format", "json-render-diagnostics"])
+        .env("CARGO_BUILD_BUILD_DIR", root::build_folder()?)
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cargo does not run")?;
+    if !built.status.success() {
         bail!("the project does not build");
     }
+    let program =
+        root::executable(&built.stdout).context("cargo did not say where the program is")?;
 
-    let mut app = cargo("run");
+    let mut app = Command::new(program);
+    app.current_dir(dir);
     // The app itself says where it serves, once it does.
     if std::env::var_os("LISTEN").is_none() {
         app.env("LISTEN", format!("127.0.0.1:{}", free_tcp_port(3000)?));
@@ -218,12 +214,12 @@ fn free_udp_port(wished: u16) -> anyhow::Result<u16> {
 /// Replaces this process, so that Ctrl-C and every other signal reach the app and nothing stands between.
 #[cfg(unix)]
 fn become_it(mut app: Command) -> anyhow::Result<()> {
-    Err(std::os::unix::process::CommandExt::exec(&mut app)).context("cargo does not run")
+    Err(std::os::unix::process::CommandExt::exec(&mut app)).context("the app does not start")
 }
 
 #[cfg(not(unix))]
 fn become_it(mut app: Command) -> anyhow::Result<()> {
-    let status = app.status().context("cargo does not run")?;
+    let status = app.status().context("the app does not start")?;
     if !status.success() {
         bail!("the app ended with {status}");
     }

@@ -78,3 +78,11 @@ pub fn build_folder() -> anyhow::Result<PathBuf> {
         .map(PathBuf::from)
         .context("cargo metadata names no build folder")
 }
+
+/// The program that a `cargo build --message-format json-render-diagnostics` says it has built.
+pub fn executable(messages: &[u8]) -> Option<PathBuf> {
+    messages
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| serde_json::from_slice::<serde_json::Value>(line).ok())
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+}

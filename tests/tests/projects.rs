@@ -1,32 +1,22 @@
 //! Every project that the generator can make builds from its lock file, has no warning and passes its own tests.
 //!
-//! Slow, minutes a project: they share the kit's build folder, and one test does one project after the other.
+//! Slow, minutes a project: they share the kit's build folder, one after the other. They must not lie below that folder:
+//! cargo would mistake the crates of one project for those of the next.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
 
-use std::{path::Path, time::Instant};
+use std::time::Instant;
 
-use kit::{
-    generate,
-    model::{ARCHITECTURE, Model},
-    root,
-};
-use support::{KIT, NAME, said};
+use kit::{model::ARCHITECTURE, root};
+use support::{Project, said};
 
 #[test]
 fn every_project_builds_lints_and_passes_its_tests() {
     let builds = root::build_folder().unwrap();
-    for answers in Model::load().unwrap().combinations() {
-        // Always in the same place, so that what is built for it does not pile up.
-        let place = builds.join("projects").join(support::title(&answers));
-        let _ = std::fs::remove_dir_all(&place);
-        std::fs::create_dir_all(&place).unwrap();
-        generate::apart(Path::new(KIT), NAME, &place, &answers).unwrap();
-        let project = place.join(NAME);
-
-        let lean = answers[ARCHITECTURE].as_str();
+    for project in Project::every() {
+        let lean = project.answers[ARCHITECTURE].as_str();
         for step in [
             &["build", "--locked", "--offline"][..],
             &[
@@ -54,7 +44,7 @@ fn every_project_builds_lints_and_passes_its_tests() {
             &["test", "--workspace", "--locked", "--offline"],
         ] {
             let begun = Instant::now();
-            let output = root::cargo(&project)
+            let output = root::cargo(&project.path())
                 .args(step)
                 .env("CARGO_BUILD_BUILD_DIR", &builds)
                 // A golden is compared here, not accepted.
@@ -73,16 +63,16 @@ fn every_project_builds_lints_and_passes_its_tests() {
             );
             eprintln!(
                 "{}: cargo {} took {} s",
-                support::title(&answers),
+                project.title(),
                 step[0],
                 begun.elapsed().as_secs()
             );
         }
         assert!(
-            !support::files(&project)
+            !project
+                .files()
                 .keys()
                 .any(|name| name.ends_with(".snap.new"))
         );
-        std::fs::remove_dir_all(place).unwrap();
     }
 }
