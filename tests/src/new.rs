@@ -37,7 +37,8 @@ pub struct Args {
 /// A folder that is not empty or lies inside another cargo project, a bad name or an unknown architecture: each in words,
 /// with nothing written. Later on, what the generator or cargo said.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let dir = absolute(&args.dir).with_context(|| format!("{} is no path", args.dir.display()))?;
+    let dir =
+        resolve(&args.dir).with_context(|| format!("{} cannot be made", args.dir.display()))?;
     let name = scaffold(&std::env::current_exe()?, &args, &dir)?;
     if args.run {
         return serve(&dir);
@@ -50,6 +51,31 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     println!("  cargo run");
     println!("  open http://localhost:3000");
     Ok(())
+}
+
+/// The folder's whole path as the system sees it, without links or `..`: what lies above it counts, not what was typed.
+fn resolve(dir: &Path) -> anyhow::Result<PathBuf> {
+    let whole = absolute(dir)?;
+    let (mut there, mut missing) = (whole.as_path(), Vec::new());
+    loop {
+        match there.canonicalize() {
+            Ok(found) => {
+                return Ok(missing
+                    .iter()
+                    .rev()
+                    .fold(found, |path, name| path.join(name)));
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                missing.push(
+                    there
+                        .file_name()
+                        .context("`..` leads out of a folder that is not there")?,
+                );
+                there = there.parent().context("there is no folder above it")?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// Makes the project in `dir` and returns its name. `tool` is the `kit` program, which runs the generator.

@@ -137,3 +137,16 @@ fn another_workspace_is_left_alone() {
         "{words}"
     );
 }
+
+#[test]
+fn a_folder_beside_another_workspace_is_not_inside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let workspace = folder.path().join("kit");
+    std::fs::create_dir(&workspace).unwrap();
+    std::fs::write(workspace.join("Cargo.toml"), "[workspace]\nmembers = []\n").unwrap();
+    // As the README says it: one up from the kit, and then down again.
+    let beside = workspace.join("../show");
+    let output = support::kit(&["new", beside.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(folder.path().join("show/Cargo.toml").is_file());
+}
