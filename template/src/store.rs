@@ -1,7 +1,7 @@
 //! The database: one SQLite file, one connection, one thread.
 //!
 //! SQLite writes one thing at a time whatever we do; a thread of its own makes that plain, keeps file access off the
-//! async workers, and needs no pool. What is stored, and how, is beside its users: `sessions/store.rs`, `settings` here.
+//! async workers, and needs no pool. What is stored, and how, is beside its users: `sessions/store/`, `settings` here.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};

@@ -33,7 +33,6 @@ export class ActionRefused extends Error {}
  * @property {string} id
  * @property {string} action
  * @property {string | null} target
- * @property {unknown} value
  * @property {() => void} resolve
  * @property {(reason: ActionRefused) => void} reject
  */
@@ -123,12 +122,11 @@ export class SessionSocket {
    * Asks the server to carry out an action.
    * @param {string} action
    * @param {string | null} target
-   * @param {unknown} [value]
    * @returns {Promise<void>} settled when the server has answered; rejected with an `ActionRefused`
    */
-  act(action, target, value = null) {
+  act(action, target) {
     return new Promise((resolve, reject) => {
-      const act = { id: uniqueId(), action, target, value, resolve, reject };
+      const act = { id: uniqueId(), action, target, resolve, reject };
       this.#acts.set(act.id, act);
       if (this.state === 'open') this.#ask(act);
     });
@@ -182,8 +180,8 @@ export class SessionSocket {
   }
 
   /** @param {Act} act */
-  #ask({ id, action, target, value }) {
-    this.#send({ type: 'act', id, action, target, value });
+  #ask({ id, action, target }) {
+    this.#send({ type: 'act', id, action, target });
   }
 
   /** @param {string} id */

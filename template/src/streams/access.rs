@@ -15,8 +15,10 @@ use crate::clock;
 use crate::sessions::store::Made;
 use crate::store::StoreError;
 
-/// How long a playback token lets in. Short, since it cannot be taken back; a page asks for another when it needs one.
-const TOKEN_LIFE: Duration = Duration::from_secs(10 * 60);
+/// How long a playback token lets in: as long as a stream may last at Livepeer. Its nodes ask again and again with the
+/// token that a player came with, so a shorter one would cut every viewer in the middle of a show. It is for one take's
+/// stream and is worth nothing when that has ended.
+const TOKEN_LIFE: Duration = Duration::from_secs(12 * 60 * 60);
 /// How long the places to publish to are taken as known.
 const INGEST_LIFE: Duration = Duration::from_secs(5 * 60);
 /// Playback addresses remembered; beyond that, all are asked for anew. Arbitrary.
