@@ -172,6 +172,7 @@ pub async fn start(config: Config, shutdown: CancellationToken) -> Result<Runnin
             .with_graceful_shutdown(stopping.cancelled_owned())
             .into_future(),
     );
+    let told_to_stop = shutdown.clone();
     let mut running = Running {
         address,
         public_url,
@@ -182,7 +183,12 @@ pub async fn start(config: Config, shutdown: CancellationToken) -> Result<Runnin
         embedded,
     };
     // From here on the embedded Livepeer answers as well.
-    if let Err(error) = running.begin(&config).await {
+    let begun = tokio::select! {
+        begun = running.begin(&config) => begun,
+        // While Livepeer keeps it waiting; what has started so far is stopped like anything else.
+        () = told_to_stop.cancelled() => Ok(()),
+    };
+    if let Err(error) = begun {
         running.stop().await;
         return Err(error);
     }

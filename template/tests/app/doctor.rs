@@ -103,3 +103,21 @@ async fn a_taken_udp_port_is_named() {
     assert!(error.to_string().contains("LIVEPEER_LOCAL_UDP"), "{error}");
     println!("{error}");
 }
+
+#[tokio::test]
+async fn a_start_that_livepeer_keeps_waiting_can_be_called_off() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let config = TestApp::config(&folder, |config| {
+        let api = format!("http://{}/api", silent.local_addr().unwrap());
+        config.livepeer_api_url = Some(api.parse().unwrap());
+    });
+    let shutdown = CancellationToken::new();
+    let starting = tokio::spawn(app::start(config, shutdown.clone()));
+    // It is asked, and says nothing.
+    let _asked = silent.accept().await.unwrap();
+    shutdown.cancel();
+    let stopping = async { starting.await.unwrap().unwrap().stopped().await };
+    let limit = std::time::Duration::from_secs(5);
+    tokio::time::timeout(limit, stopping).await.unwrap();
+}
