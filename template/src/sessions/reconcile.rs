@@ -104,8 +104,9 @@ impl Sessions {
             },
         };
         match self.observe(owned, news).await {
-            // A session that this build cannot run must not keep the others from being looked after.
-            Err(error @ Unavailable::NotBuiltIn(_)) => {
+            // One session that cannot be run, because this build lacks its architecture or cannot read its state, must
+            // not keep the others from being looked after.
+            Err(error @ (Unavailable::NotBuiltIn(_) | Unavailable::Store(_))) => {
                 tracing::warn!(session = owned.session, %error, "a stream is left alone");
                 Ok(())
             }

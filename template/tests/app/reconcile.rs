@@ -90,3 +90,34 @@ async fn a_stream_of_ours_that_no_session_owns_is_ended_and_others_are_left_alon
     livepeer.get_stream(&owned.id).await.unwrap();
     assert_eq!(host.view["phase"], "starting");
 }
+
+#[tokio::test]
+async fn a_session_that_cannot_be_read_keeps_no_other_from_being_looked_after() {
+    let app = TestApp::start().await;
+    let ada = app.browser();
+    let session = ada.create().await;
+    ada.host(&session).await.go_live().await;
+    let owned = app.livepeer().list_streams(&Default::default()).await;
+    let owned = owned.unwrap().remove(0);
+    let folder = app.stop().await;
+    // As if another version of the architecture had written it.
+    let database = rusqlite::Connection::open(folder.path().join("app.sqlite")).unwrap();
+    let broken = database.execute("UPDATE sessions SET state = '{}' WHERE id = ?1", [&session]);
+    assert_eq!(broken.unwrap(), 1);
+    drop(database);
+
+    let app = TestApp::start_in(folder, |_| {}).await;
+    let livepeer = app.livepeer();
+    let mut user_tags = owned.user_tags.clone();
+    user_tags.insert("session".to_owned(), TagValue::from("nobody"));
+    let orphan = NewStream {
+        name: "left over".into(),
+        creator_id: owned.creator_id.clone(),
+        user_tags,
+        ..NewStream::default()
+    };
+    let orphan = livepeer.create_stream(&orphan).await.unwrap();
+    eventually(async || livepeer.get_stream(&orphan.id).await.err()).await;
+    // It may be mended yet, and then finds its stream.
+    livepeer.get_stream(&owned.id).await.unwrap();
+}
