@@ -15,7 +15,7 @@ use crate::sessions::toy::Toy;
 const LEAVE: Duration = Duration::from_millis(50);
 
 /// A session whose host is "ada", in a folder of its own. Livepeer is not asked anything.
-async fn session() -> (tempfile::TempDir, Sessions, String) {
+pub(super) async fn session() -> (tempfile::TempDir, Sessions, String) {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let nowhere = Url::parse("http://127.0.0.1:9/api").unwrap();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use session::{Effect, Slot};
 use tokio::time::Instant;
 
-use super::{Actor, Held, SETBACK, not_saved};
+use super::{Actor, Due, Held, SETBACK, not_saved};
 use crate::sessions::step::{After, Step};
 use crate::sessions::store::{self, Changes};
 use crate::store::StoreError;
@@ -92,7 +92,7 @@ impl Actor {
         }
         for (deadline, at) in changes.deadlines {
             match at {
-                Some(at) => self.deadlines.insert(deadline, at),
+                Some(at) => self.deadlines.insert(deadline, Due::at(at)),
                 None => self.deadlines.remove(&deadline),
             };
         }

@@ -245,11 +245,10 @@ impl Actor {
             );
             step.after.push(After::Forget(participant));
         }
-        let now = clock::now();
         let passed: Vec<Deadline> = self
             .deadlines
             .iter()
-            .filter(|(_, at)| **at <= now)
+            .filter(|(_, due)| due.passed())
             .map(|(deadline, _)| deadline.clone())
             .collect();
         for deadline in passed {

@@ -9,6 +9,8 @@
 
 mod commit;
 mod intake;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -54,7 +56,7 @@ pub(super) struct Actor {
     inbox: mpsc::Receiver<Ask>,
     audience: Audience,
     streams: BTreeMap<Slot, Held>,
-    deadlines: BTreeMap<Deadline, Timestamp>,
+    deadlines: BTreeMap<Deadline, Due>,
     outbox: BTreeMap<i64, Effect>,
     /// Up to this row, effects are from before a restart.
     inherited: i64,
@@ -84,6 +86,7 @@ impl Actor {
             audience.expect(participant, shared.leave * 3);
         }
         let hold = |(slot, made)| (slot, Held::new(made));
+        let due = |(deadline, at)| (deadline, Due::at(at));
         let session: Arc<str> = saved.record.id.into();
         Actor {
             kind,
@@ -93,7 +96,7 @@ impl Actor {
             inbox,
             audience,
             streams: saved.streams.into_iter().map(hold).collect(),
-            deadlines: saved.deadlines,
+            deadlines: saved.deadlines.into_iter().map(due).collect(),
             inherited: saved.outbox.last_key_value().map_or(0, |(row, _)| *row),
             outbox: saved.outbox,
             hands: Hands {
@@ -152,18 +155,17 @@ impl Actor {
     /// When something is to be done even if nobody asks.
     fn wake(&self) -> Instant {
         let now = Instant::now();
-        let clock = clock::now();
-        let deadline = self.deadlines.values().min();
-        let deadline = deadline.map(|at| now + Duration::from_millis(at.0.saturating_sub(clock.0)));
+        // Nothing is tried sooner than that, and what is to be tried again does not wait for anything else.
+        if let Some(until) = self.setback {
+            return until;
+        }
+        let deadline = self.deadlines.values().map(Due::next_look).min();
         let unload = self.idle.map(|since| since + LINGER);
         let notice = self.outbox.values().any(|effect| self.due(effect));
         let notice = notice.then_some(now);
         let times = [deadline, self.audience.next_leaving(), unload, notice];
         let wake = times.into_iter().flatten().min();
-        match self.setback {
-            Some(until) => wake.map_or(until, |wake| wake.max(until)),
-            None => wake.unwrap_or(now + Duration::from_secs(3600)),
-        }
+        wake.unwrap_or(now + Duration::from_secs(3600))
     }
 
     /// Whether nobody and nothing has needed this session for a while.
@@ -188,6 +190,34 @@ impl Held {
             told: 0,
         }
     }
+}
+
+/// When a deadline passes: at that time of the wall clock, or when as long has gone by on one that nobody puts back.
+struct Due {
+    at: Timestamp,
+    steady: Instant,
+}
+
+impl Due {
+    fn at(at: Timestamp) -> Due {
+        Due {
+            at,
+            steady: after_wall(at),
+        }
+    }
+
+    fn passed(&self) -> bool {
+        self.at <= clock::now() || self.steady <= Instant::now()
+    }
+
+    fn next_look(&self) -> Instant {
+        self.steady.min(after_wall(self.at))
+    }
+}
+
+/// When the wall clock will show that time, if it goes on as it does.
+fn after_wall(at: Timestamp) -> Instant {
+    Instant::now() + Duration::from_millis(at.0.saturating_sub(clock::now().0))
 }
 
 /// What somebody is told whose wish could not be written down.
