@@ -49,6 +49,8 @@ enum Message {
 
 struct Line {
     number: u64,
+    /// It was sent all messages after that one.
+    after: u64,
     out: mpsc::Sender<Outgoing>,
 }
 
@@ -122,10 +124,7 @@ impl Audience {
         machine: &dyn Machine,
     ) -> u64 {
         self.lines += 1;
-        let line = Line {
-            number: self.lines,
-            out,
-        };
+        let number = self.lines;
         let member = self
             .members
             .entry(participant.clone())
@@ -137,10 +136,15 @@ impl Audience {
             member.take_over();
         }
         let missed = resume.and_then(|resume| member.missed(resume));
+        let after = match resume {
+            Some(resume) if missed.is_some() => resume.after,
+            _ => member.last,
+        };
+        let line = Line { number, after, out };
         let greeting = json!({
             "type": "hello",
             "epoch": member.epoch,
-            "last": if missed.is_some() { resume.map_or(0, |resume| resume.after) } else { member.last },
+            "last": after,
             "participant": participant,
         });
         // A line's queue is empty at first, and holds more than can be sent here.
@@ -148,7 +152,6 @@ impl Audience {
         for (number, message) in missed.iter().flatten() {
             let _ = line.out.try_send(Outgoing::Text(message.numbered(*number)));
         }
-        let number = line.number;
         member.lines.push(line);
         if missed.is_none() || member.view.as_ref() != Some(&view) {
             let text = serde_json::to_string(&view).unwrap_or_default();
@@ -192,15 +195,21 @@ impl Audience {
         self.members.values().filter_map(|m| m.leaves).min()
     }
 
-    /// Whether an act of that id was answered, in which case the answer has been told or is kept for telling.
-    pub(crate) fn answered(&self, participant: &ParticipantId, act: &str) -> bool {
+    /// Whether an act of that id was answered on that line. A line that did not resume has not been sent what was
+    /// answered before it, and waits for an answer of its own.
+    pub(crate) fn answered(&self, participant: &ParticipantId, number: u64, act: &str) -> bool {
         let is = |message: &Message| match message {
             Message::Done(id) | Message::Refused(id, _) => id == act,
             _ => false,
         };
-        self.members
-            .get(participant)
-            .is_some_and(|member| member.kept.iter().any(|(_, message)| is(message)))
+        let Some(member) = self.members.get(participant) else {
+            return false;
+        };
+        let line = member.lines.iter().find(|line| line.number == number);
+        line.is_some_and(|line| {
+            let mut sent = member.kept.iter().filter(|(n, _)| *n > line.after);
+            sent.any(|(_, message)| is(message))
+        })
     }
 
     /// Answers an act.
@@ -384,6 +393,22 @@ mod tests {
             (told_anew.len(), &told_anew[1]["type"]),
             (2, &json!("view"))
         );
+    }
+
+    #[test]
+    fn an_answer_counts_on_the_lines_that_it_was_sent_on() {
+        let (mut audience, toy) = (Audience::new(Duration::ZERO), Toy::default());
+        let mut first = connect(&mut audience, "bob", None, &toy);
+        let epoch = told(&mut first)[0]["epoch"].as_str().unwrap().to_owned();
+        audience.answer(&id("bob"), "press".into(), Ok(()));
+        // One that resumes is sent the answer again, one that begins anew is not.
+        let resume = Resume { epoch, after: 1 };
+        let mut resumed = connect(&mut audience, "bob", Some(&resume), &toy);
+        let mut anew = connect(&mut audience, "bob", None, &toy);
+        assert_eq!(told(&mut resumed)[1]["type"], "done");
+        assert!(told(&mut anew).iter().all(|told| told["type"] != "done"));
+        let answered = [1, 2, 3].map(|line| audience.answered(&id("bob"), line, "press"));
+        assert_eq!(answered, [true, true, false]);
     }
 
     #[test]

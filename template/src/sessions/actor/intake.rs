@@ -90,7 +90,7 @@ impl Actor {
         action: Action,
     ) {
         if !self.audience.holds(&participant, line)
-            || self.audience.answered(&participant, &id)
+            || self.audience.answered(&participant, line, &id)
             || step.answers(&participant, &id)
         {
             return;
