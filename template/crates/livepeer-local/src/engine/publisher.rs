@@ -125,7 +125,10 @@ impl Receiver {
             self.sequences = Unwrapper::default();
             self.reception = Reception::default();
             self.holes.clear();
-            self.place = None;
+            if self.place.take().is_some() {
+                // What was lost in between cannot be asked for, and viewers see no gap: only a keyframe mends it.
+                track.give_up(track.ring.head().saturating_sub(1));
+            }
             extended = self.sequences.unwrap(header.sequence);
         }
         let place = *self

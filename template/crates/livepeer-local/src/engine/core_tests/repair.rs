@@ -113,6 +113,29 @@ fn a_lost_packet_is_given_up_and_no_joiner_is_led_into_the_hole() {
 }
 
 #[test]
+fn after_an_outage_too_long_for_repeats_a_keyframe_is_asked_for() {
+    let mut world = world();
+    let mut camera = publisher(&mut world);
+    camera.film(&mut world, 2);
+    let viewer = viewer(&mut world);
+    let before = world.core.stats().total;
+    camera.sequence = camera.sequence.wrapping_add(5000);
+    camera.shoot(&mut world, false);
+    let total = world.core.stats().total;
+    assert_eq!(total.nacks_out, before.nacks_out, "nobody keeps that many");
+    assert_eq!(total.plis_out, before.plis_out + 1);
+    // The viewer's numbers have no gap, so its decoder could not know.
+    assert_eq!(whole(&world, viewer, "video").len(), 3 * 3);
+
+    self::viewer(&mut world);
+    assert_eq!(
+        world.core.stats().total.replays,
+        total.replays,
+        "no joiner is led over the outage"
+    );
+}
+
+#[test]
 fn both_ways_lose_packets_and_the_picture_stays_whole() {
     let mut world = world();
     let mut camera = publisher(&mut world);
