@@ -11,6 +11,7 @@ const MAX_CANDIDATES: usize = 256;
 const MAX_PAYLOADS: usize = 96;
 const MAX_SSRC_LINES: usize = 256;
 const MAX_MID_BYTES: usize = 64;
+const MAX_FEEDBACK: usize = 16;
 
 /// The feedback messages that the engine sends and understands.
 const FEEDBACK: [&str; 4] = ["goog-remb", "ccm fir", "nack", "nack pli"];
@@ -51,6 +52,16 @@ struct RawPayload {
     rtpmap: String,
     fmtp: String,
     feedback: Vec<String>,
+}
+
+impl RawPayload {
+    /// Keeps one feedback message. A line for every payload type (`*`) is kept once for each, so without a
+    /// limit an offer would cost hundreds of times its length.
+    fn feedback(&mut self, value: &str) {
+        if self.feedback.len() < MAX_FEEDBACK {
+            self.feedback.push(value.trim().to_owned());
+        }
+    }
 }
 
 /// What has been read so far.
@@ -196,8 +207,10 @@ impl Reader {
                     return malformed(format!("an {name} line has no value"));
                 };
                 if format == "*" {
-                    for payload in &mut section.payloads {
-                        payload.feedback.push(value.trim().to_owned());
+                    if name == "rtcp-fb" {
+                        for payload in &mut section.payloads {
+                            payload.feedback(value);
+                        }
                     }
                     return Ok(());
                 }
@@ -205,12 +218,10 @@ impl Reader {
                 let Some(payload) = section.payloads.iter_mut().find(|p| p.number == number) else {
                     return Ok(());
                 };
-                let value = value.trim().to_owned();
                 match name {
-                    "rtpmap" => payload.rtpmap = value,
-                    "fmtp" => payload.fmtp = value,
-                    _ if payload.feedback.len() < 16 => payload.feedback.push(value),
-                    _ => {}
+                    "rtpmap" => payload.rtpmap = value.trim().to_owned(),
+                    "fmtp" => payload.fmtp = value.trim().to_owned(),
+                    _ => payload.feedback(value),
                 }
             }
             "ssrc" | "ssrc-group" => {
@@ -382,4 +393,28 @@ fn fingerprint(hex: &str) -> Option<[u8; 32]> {
         *byte = u8::from_str_radix(part, 16).ok()?;
     }
     parts.next().is_none().then_some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    #[test]
+    fn feedback_for_every_payload_type_is_kept_within_limits() {
+        let mut reader = Reader::default();
+        reader.line("v=0").unwrap();
+        let numbers: Vec<String> = (0..96).map(|number: u8| number.to_string()).collect();
+        let media = format!("m=video 9 UDP/TLS/RTP/SAVPF {}", numbers.join(" "));
+        reader.line(&media).unwrap();
+        reader.line("a=rtcp-fb:* nack pli").unwrap();
+        reader.line("a=fmtp:* is not feedback").unwrap();
+        for _ in 0..1000 {
+            reader.line("a=rtcp-fb:* x").unwrap();
+        }
+        for payload in &reader.sections[0].payloads {
+            assert_eq!(payload.feedback.len(), MAX_FEEDBACK);
+            assert_eq!(payload.feedback[..2], ["nack pli", "x"]);
+        }
+    }
 }
