@@ -10,7 +10,7 @@ use crate::ids::now_ms;
 use crate::tables::WebhookRow;
 
 /// The longest answer that is looked at, in bytes; longer ones count as empty.
-const MAX_ANSWER: u64 = 64 * 1024;
+const MAX_ANSWER: usize = 64 * 1024;
 
 /// What the webhook decided.
 pub(crate) enum Decision {
@@ -47,26 +47,39 @@ pub(crate) async fn ask(
         Err(why) => Decision::Unreachable(why),
         Ok(response) if !response.status().is_success() => Decision::Denied,
         Ok(response) => {
-            let short = response
-                .content_length()
-                .is_some_and(|length| length <= MAX_ANSWER);
             let json = response.headers().get(CONTENT_TYPE);
             let json = json
                 .and_then(|value| value.to_str().ok())
                 .unwrap_or_default()
                 .contains("json");
-            if short && json {
-                let answer: Value = response
-                    .bytes()
-                    .await
-                    .ok()
-                    .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-                    .unwrap_or_default();
-                if answer["ret"] == 403 {
-                    return Decision::Denied;
+            if !json {
+                return Decision::Allowed;
+            }
+            match read(response).await {
+                Err(why) => Decision::Unreachable(why),
+                Ok(body) => {
+                    let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
+                    if answer["ret"] == 403 {
+                        Decision::Denied
+                    } else {
+                        Decision::Allowed
+                    }
                 }
             }
-            Decision::Allowed
         }
     }
+}
+
+/// The answer's body, however it is framed: one that comes in chunks has no length, and says no like any other.
+async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    // Without the address: it may carry a secret in its query.
+    let failed = |error: reqwest::Error| error.without_url().to_string();
+    while let Some(chunk) = response.chunk().await.map_err(failed)? {
+        if body.len() + chunk.len() > MAX_ANSWER {
+            return Ok(Vec::new());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
 }

@@ -6,7 +6,7 @@ mod support;
 
 use std::time::SystemTime;
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
@@ -27,6 +27,13 @@ async fn decide(headers: HeaderMap, body: Bytes) -> Response {
     match asked["accessKey"].as_str().unwrap() {
         "good" => StatusCode::OK.into_response(),
         "soft" => Json(json!({"ret": 403})).into_response(),
+        // A body of unknown length is sent in chunks.
+        "chunked" => {
+            let refusal = Json(json!({"ret": 403})).into_response();
+            let (parts, body) = refusal.into_parts();
+            let stream = body.into_data_stream();
+            Response::from_parts(parts, Body::from_stream(stream))
+        }
         _ => StatusCode::FORBIDDEN.into_response(),
     }
 }
@@ -70,6 +77,7 @@ async fn the_webhook_decides_who_plays() {
     );
     assert_eq!(knock(play.clone(), Some("bad")).await, 403);
     assert_eq!(knock(play.clone(), Some("soft")).await, 403);
+    assert_eq!(knock(play.clone(), Some("chunked")).await, 403);
     assert_eq!(knock(play.clone(), None).await, 403);
 }
 
