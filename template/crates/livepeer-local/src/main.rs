@@ -3,14 +3,20 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
 use livepeer::ApiKey;
 use livepeer_local::{Config, Local};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 use url::Url;
+
+/// How long requests may go on after the signal to stop. A connection whose request never becomes whole must not keep the
+/// program from ending.
+const LAST_REQUESTS: Duration = Duration::from_secs(3);
 
 /// Livepeer on your machine: Studio's HTTP API, WHIP, WHEP, playback access control and webhooks, in one process.
 #[derive(Parser)]
@@ -90,9 +96,20 @@ async fn main() -> anyhow::Result<()> {
         println!("  LIVEPEER_API_KEY={}", local.api_key().expose());
     }
 
-    axum::serve(listener, local.router())
-        .with_graceful_shutdown(stop)
-        .await?;
+    let stopping = CancellationToken::new();
+    let asked = stopping.clone();
+    let serving = axum::serve(listener, local.router()).with_graceful_shutdown(async move {
+        stop.await;
+        asked.cancel();
+    });
+    let overdue = async {
+        stopping.cancelled().await;
+        tokio::time::sleep(LAST_REQUESTS).await;
+    };
+    tokio::select! {
+        served = serving.into_future() => served?,
+        () = overdue => tracing::warn!("not every request was over in time"),
+    }
     local.shutdown().await;
     Ok(())
 }

@@ -2,9 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use livepeer::studio::{NewStream, StreamFilter, Studio, StudioConfig};
 
@@ -104,6 +105,40 @@ async fn asked_to_stop_it_ends_well() {
             .success()
     );
     assert!(program.child.wait().unwrap().success());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn half_a_request_does_not_keep_it_from_ending() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut program = Program::start(folder.path());
+    let url: url::Url = program.api_url.parse().unwrap();
+    let address = url.socket_addrs(|| None).unwrap();
+    let mut connection = std::net::TcpStream::connect(&address[..]).unwrap();
+    connection.write_all(b"GET /api/ingest HT").unwrap();
+    // Answered after it on another connection: so the half is there.
+    let every = StreamFilter::default();
+    assert!(
+        program
+            .studio()
+            .list_streams(&every)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+
+    let pid = program.child.id().to_string();
+    let sent = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+    assert!(sent.success());
+    let limit = Instant::now() + Duration::from_secs(30);
+    let ended = loop {
+        if let Some(ended) = program.child.try_wait().unwrap() {
+            break ended;
+        }
+        assert!(Instant::now() < limit, "it still runs");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert!(ended.success());
 }
 
 #[test]
