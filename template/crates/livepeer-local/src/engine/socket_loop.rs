@@ -114,7 +114,8 @@ impl SocketLoop {
                     Ok(()) => self.receive(&mut buffers),
                     Err(error) => {
                         tracing::error!(%error, "the media socket is gone");
-                        return;
+                        // Whoever follows the events must not take the streams for live for ever.
+                        return self.stop();
                     }
                 },
                 () = timer => {}
