@@ -1,8 +1,8 @@
 //! Whole stories, as snapshots: inputs in, effects and Views out.
 
 use one_to_many::OneToMany;
-use session::transcript::Transcript;
-use session::{Action, Architecture, Input, Opening, Participant, Seat, Slot};
+use session::transcript::{Transcript, join, press};
+use session::{Architecture, Input, Opening, Seat, Slot};
 
 fn story() -> Transcript<OneToMany> {
     let opening = Opening {
@@ -11,23 +11,6 @@ fn story() -> Transcript<OneToMany> {
         host_name: "Ada".into(),
     };
     Transcript::of(OneToMany::open(opening), &["ada", "ben"])
-}
-
-fn join(id: &str, seat: Seat) -> Input {
-    Input::Joined {
-        participant: Participant {
-            id: id.into(),
-            name: id.into(),
-            seat,
-        },
-    }
-}
-
-fn press(id: &str, action: &str) -> Input {
-    Input::Acted {
-        participant: id.into(),
-        action: Action::named(action),
-    }
 }
 
 fn show() -> Slot {

@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used)]
 
 use one_to_many::{HOST_GRACE, OneToMany};
+use session::transcript::{join, press};
 use session::{
-    Action, Architecture, Deadline, Effect, Input, Opening, Participant, ParticipantId, Phase,
-    Refusal, Seat, Slot, Timestamp, View,
+    Architecture, Deadline, Effect, Input, Opening, ParticipantId, Phase, Refusal, Seat, Slot,
+    Timestamp, View,
 };
 
 const NOON: Timestamp = Timestamp(43_200_000);
@@ -16,23 +17,6 @@ fn open() -> OneToMany {
         host: "ada".into(),
         host_name: "Ada".into(),
     })
-}
-
-fn join(id: &str, seat: Seat) -> Input {
-    Input::Joined {
-        participant: Participant {
-            id: id.into(),
-            name: id.into(),
-            seat,
-        },
-    }
-}
-
-fn press(id: &str, action: &str) -> Input {
-    Input::Acted {
-        participant: id.into(),
-        action: Action::named(action),
-    }
 }
 
 fn slot(take: u32) -> Slot {

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use crate::architecture::Architecture;
 use crate::effect::{Effect, Players, Renditions};
 use crate::id::{ParticipantId, Timestamp};
-use crate::input::{Input, Seat};
+use crate::input::{Action, Input, Participant, Seat};
 use crate::view::{Emphasis, Source, View};
 
 /// A story in the making.
@@ -57,6 +57,25 @@ impl<A: Architecture> Transcript<A> {
     /// The story so far.
     pub fn text(&self) -> &str {
         &self.text
+    }
+}
+
+/// Somebody comes in by that door, and is called by their id.
+pub fn join(id: &str, seat: Seat) -> Input {
+    Input::Joined {
+        participant: Participant {
+            id: id.into(),
+            name: id.to_owned(),
+            seat,
+        },
+    }
+}
+
+/// Somebody presses a button that is about nobody in particular.
+pub fn press(id: &str, action: &str) -> Input {
+    Input::Acted {
+        participant: id.into(),
+        action: Action::named(action),
     }
 }
 
