@@ -160,6 +160,8 @@ export class SessionSocket {
         break;
       case 'taken-over':
         this.#drop();
+        // What was asked for here must not be carried out when somebody presses "Use here" much later.
+        for (const id of [...this.#acts.keys()]) this.#answered(id)?.reject(new ActionRefused(message.text));
         this.#become('taken-over', message.text);
         break;
     }

@@ -21,6 +21,11 @@ const KEPT: usize = 256;
 /// Messages that may wait for one connection: all that are kept, and some more. One that falls further behind is cut.
 pub(crate) const WAITING: usize = KEPT + 64;
 
+/// Epochs remembered of pages that were taken over. Arbitrary: more than anybody has asleep at once.
+const RETIRED: usize = 8;
+/// What a page is told that was taken over.
+const TAKEN_OVER: &str = "You opened this page in another place, and it goes on there.";
+
 /// What goes to a connection.
 #[derive(Debug)]
 pub(crate) enum Outgoing {
@@ -56,6 +61,8 @@ struct Line {
 
 struct Member {
     epoch: String,
+    /// The epochs of pages that were taken over, the last few.
+    retired: VecDeque<String>,
     /// The number of the last message.
     last: u64,
     kept: VecDeque<(u64, Message)>,
@@ -129,12 +136,20 @@ impl Audience {
             .members
             .entry(participant.clone())
             .or_insert_with(|| Member::new(Instant::now()));
-        member.leaves = None;
         let view = machine.view(participant);
         // A host's page steers the show, and a camera is sent from one place. Who only watches may do so twice.
         if seat == Seat::Host || !view.publishes.is_empty() {
+            if resume.is_some_and(|resume| member.retired.contains(&resume.epoch)) {
+                // It slept through another page's taking over. It is told now, and takes nothing back by itself.
+                let _ = out.try_send(Outgoing::TakenOver(TAKEN_OVER));
+                return number;
+            }
             member.take_over();
+            if resume.is_none() {
+                member.begin_anew();
+            }
         }
+        member.leaves = None;
         let missed = resume.and_then(|resume| member.missed(resume));
         let after = match resume {
             Some(resume) if missed.is_some() => resume.after,
@@ -269,6 +284,7 @@ impl Member {
     fn new(leaves: Instant) -> Member {
         Member {
             epoch: random_text::<9>(),
+            retired: VecDeque::new(),
             last: 0,
             kept: VecDeque::new(),
             view: None,
@@ -286,10 +302,21 @@ impl Member {
 
     fn take_over(&mut self) {
         for line in self.lines.drain(..) {
-            let words = "You opened this page in another place, and it goes on there.";
             // A line that cannot even take this is dropped all the same.
-            let _ = line.out.try_send(Outgoing::TakenOver(words));
+            let _ = line.out.try_send(Outgoing::TakenOver(TAKEN_OVER));
         }
+    }
+
+    /// Another page goes on from here, in an epoch of its own: one that wakes up in an older epoch can be told apart.
+    fn begin_anew(&mut self) {
+        if self.retired.len() == RETIRED {
+            self.retired.pop_front();
+        }
+        let epoch = std::mem::replace(&mut self.epoch, random_text::<9>());
+        self.retired.push_back(epoch);
+        self.last = 0;
+        self.kept.clear();
+        self.view = None;
     }
 
     /// What came after `resume`, if all of it is still here.
@@ -443,6 +470,27 @@ mod tests {
         // And whoever comes later takes it over.
         connect(&mut audience, "bob", None, &toy);
         assert_eq!(told(&mut new).last().unwrap()["type"], "taken-over");
+    }
+
+    #[test]
+    fn a_page_that_slept_through_being_taken_over_takes_nothing_back() {
+        let (mut audience, mut toy) = (Audience::new(Duration::ZERO), Toy::default());
+        toy.publisher = Some(id("bob"));
+        let mut asleep = connect(&mut audience, "bob", None, &toy);
+        let epoch = told(&mut asleep)[0]["epoch"].as_str().unwrap().to_owned();
+        // Its connection is cut before it could be told.
+        drop(asleep);
+        let mut awake = connect(&mut audience, "bob", None, &toy);
+        told(&mut awake);
+
+        let woken = Resume { epoch, after: 1 };
+        let mut woken = connect(&mut audience, "bob", Some(&woken), &toy);
+        assert_eq!(told(&mut woken), [json!({"type": "taken-over"})]);
+        assert!(told(&mut awake).is_empty(), "the other page goes on");
+        // "Use here" is a page that joins.
+        let mut again = connect(&mut audience, "bob", None, &toy);
+        assert_eq!(told(&mut again)[0]["type"], "hello");
+        assert_eq!(told(&mut awake)[0]["type"], "taken-over");
     }
 
     #[test]
