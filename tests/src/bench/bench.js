@@ -128,15 +128,25 @@ function sendPicture(pc, codec) {
 }
 
 /**
- * Publishes the picture to a WHIP address; resolves when it is connected.
+ * Publishes the picture to a WHIP address; resolves when it is connected, to what ends it.
  * @param {string} url
  * @param {string} codec
  */
 async function publish(url, codec) {
   const pc = new RTCPeerConnection();
   sendPicture(pc, codec);
-  await negotiate(pc, url);
+  const { resource } = await negotiate(pc, url);
   await connected(pc);
+  return () => leave(pc, resource);
+}
+
+/**
+ * @param {RTCPeerConnection} pc
+ * @param {string} resource
+ */
+async function leave(pc, resource) {
+  pc.close();
+  await fetch(resource, { method: "DELETE" });
 }
 
 /** @param {RTCPeerConnection} pc */
@@ -163,36 +173,50 @@ async function join(url) {
   const first = nextPicture(video);
   const { resource, posted } = await negotiate(pc, url);
   const seen = await first;
-  pc.close();
   video.remove();
-  await fetch(resource, { method: "DELETE" });
+  await leave(pc, resource);
   return seen - posted;
 }
 
-/** Plays a WHEP address in a video element that stays. @param {string} url */
-async function play(url) {
+/**
+ * Pictures that went through the engine: published to one address and played from the other.
+ * @param {string} whip
+ * @param {string} whep
+ * @param {string} codec
+ * @param {(video: HTMLVideoElement) => Promise<number[]>} watch
+ */
+async function throughTheEngine(whip, whep, codec, watch) {
+  const unpublish = await publish(whip, codec);
   const pc = new RTCPeerConnection();
   const video = newVideo();
   pc.addTransceiver("video", { direction: "recvonly" });
   pc.addEventListener("track", ({ track }) => (video.srcObject = new MediaStream([track])));
-  const first = nextPicture(video);
-  await negotiate(pc, url);
-  await first;
-  return video;
+  const { resource } = await negotiate(pc, whep);
+  const seen = await watch(video);
+  video.remove();
+  await leave(pc, resource);
+  await unpublish();
+  return seen;
 }
 
-/** Sends the same picture from one connection on this page straight to another. @param {string} codec */
-async function playDirectly(codec) {
+/**
+ * The same pictures from one connection on this page straight to another.
+ * @param {string} codec
+ * @param {(video: HTMLVideoElement) => Promise<number[]>} watch
+ */
+async function directly(codec, watch) {
   const sender = new RTCPeerConnection();
   const receiver = new RTCPeerConnection();
   const video = newVideo();
   sendPicture(sender, codec);
   receiver.addEventListener("track", ({ track }) => (video.srcObject = new MediaStream([track])));
-  const first = nextPicture(video);
   await receiver.setRemoteDescription({ type: "offer", sdp: await offer(sender) });
   await sender.setRemoteDescription({ type: "answer", sdp: await offer(receiver) });
-  await first;
-  return video;
+  const seen = await watch(video);
+  video.remove();
+  sender.close();
+  receiver.close();
+  return seen;
 }
 
 /**
@@ -211,20 +235,43 @@ async function ages(video, until) {
   return seen;
 }
 
+/** How long a new connection probes for bandwidth and settles its jitter buffer, in milliseconds. */
+const SETTLE = 5000;
+/** Turns that each way has. They alternate, so that a machine that slows down slows both. */
+const TURNS = 2;
+
 /**
- * The ages of pictures that went through the engine, and of those that went directly, watched at the same time.
- * @param {string} url a WHEP address of what `publish` publishes
+ * The ages of pictures that went through the engine, and of those that went directly. One way at a time: two encoders
+ * on one page would wait for each other.
+ * @param {string} whip
+ * @param {string} whep
  * @param {string} codec
- * @param {number} seconds
+ * @param {number} seconds for each way
  */
-async function latency(url, codec, seconds) {
-  const [engine, direct] = await Promise.all([play(url), playDirectly(codec)]);
-  // Both connections probe for bandwidth and settle their jitter buffers in their first seconds.
-  const begin = performance.now() + 5000;
-  await Promise.all([ages(engine, begin), ages(direct, begin)]);
-  const until = begin + 1000 * seconds;
-  const [engineAges, directAges] = await Promise.all([ages(engine, until), ages(direct, until)]);
-  return { engine: engineAges, direct: directAges };
+async function latency(whip, whep, codec, seconds) {
+  const watch = async (/** @type {HTMLVideoElement} */ video) => {
+    await nextPicture(video);
+    await ages(video, performance.now() + SETTLE);
+    return ages(video, performance.now() + (1000 * seconds) / TURNS);
+  };
+  /** @type {number[]} */
+  const engine = [];
+  /** @type {number[]} */
+  const direct = [];
+  for (let turn = 0; turn < TURNS; turn++) {
+    engine.push(...(await throughTheEngine(whip, whep, codec, watch)));
+    direct.push(...(await directly(codec, watch)));
+  }
+  return { engine, direct };
 }
 
-Object.assign(window, { bench: { publish, join, latency } });
+/**
+ * Publishes until the page is closed.
+ * @param {string} url
+ * @param {string} codec
+ */
+async function publishOn(url, codec) {
+  await publish(url, codec);
+}
+
+Object.assign(window, { bench: { publish: publishOn, join, latency } });

@@ -9,7 +9,7 @@ use super::{Codec, Report, percentile, tenths};
 /// What `cargo kit bench latency` is told.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// How long to watch, after five seconds for both connections to settle
+    /// How long to watch each way, after five seconds for a connection to settle
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=600))]
     seconds: u32,
     /// What the browser publishes
@@ -19,10 +19,9 @@ pub(super) struct Args {
     report: Report,
 }
 
-/// Watches the same picture through the engine and over a direct connection on the same page, at the same time.
+/// Watches the same picture through the engine and over a direct connection on the same page, in turns.
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let stage = Stage::set().await?;
-    stage.publish(args.codec).await?;
     let (mut engine, mut direct) = stage.latency(args.codec, args.seconds).await?;
     stage.strike().await?;
     ensure!(

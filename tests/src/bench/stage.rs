@@ -100,7 +100,10 @@ impl Stage {
             direct: Vec<f64>,
         }
         let ages: Ages = self
-            .call("latency", json!([self.whep, codec.name(), seconds]))
+            .call(
+                "latency",
+                json!([self.whip, self.whep, codec.name(), seconds]),
+            )
             .await?;
         Ok((ages.engine, ages.direct))
     }
