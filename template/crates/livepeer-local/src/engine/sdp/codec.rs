@@ -126,7 +126,17 @@ impl Codec {
     /// Whether viewers of a stream of `self` can go on when it becomes one of `other`.
     pub(crate) fn is_same_stream_as(self, other: Codec) -> bool {
         match (self, other) {
-            (Codec::H264 { profile: a, .. }, Codec::H264 { profile: b, .. }) => a == b,
+            // Who takes fragments (mode 1) takes whole units (mode 0) too, but not the other way round (RFC 6184 section 6).
+            (
+                Codec::H264 {
+                    profile: a,
+                    packetization_mode: taken,
+                },
+                Codec::H264 {
+                    profile: b,
+                    packetization_mode: sent,
+                },
+            ) => a == b && sent <= taken,
             (a, b) => a == b,
         }
     }
@@ -181,6 +191,15 @@ mod tests {
         assert_eq!(H264Profile::parse("f4001f"), None);
         assert_eq!(H264Profile::parse("42e0"), None);
         assert_eq!(H264Profile::parse("zzzzzz"), None);
+    }
+
+    #[test]
+    fn viewers_go_on_only_with_what_they_can_put_together() {
+        let fragments = h264("packetization-mode=1;profile-level-id=42e01f");
+        let whole = h264("packetization-mode=0;profile-level-id=42e01f");
+        assert!(fragments.is_same_stream_as(whole));
+        assert!(!whole.is_same_stream_as(fragments));
+        assert!(!fragments.is_same_stream_as(Codec::Vp8));
     }
 
     #[test]
