@@ -22,8 +22,13 @@ pub trait Architecture: Serialize + DeserializeOwned + Send + 'static {
     /// What it is, in a sentence for the person who chooses.
     const SUMMARY: &'static str;
 
-    /// A session as it stands before anything has happened.
-    fn open(opening: Opening) -> Self;
+    /// What can be configured, with its defaults. It is read from JSON, so its field names and their docs are the manual;
+    /// a policy should `deny_unknown_fields`, so that a misspelt one is heard of.
+    type Policy: Default + Clone + Serialize + DeserializeOwned + Send + Sync + 'static;
+
+    /// A session as it stands before anything has happened. It keeps `policy`: a change of configuration is for sessions
+    /// that are opened later.
+    fn open(opening: Opening, policy: Self::Policy) -> Self;
 
     /// Takes in what happened and says what is to be done about it.
     ///

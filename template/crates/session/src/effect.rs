@@ -1,5 +1,7 @@
 //! What a session asks of the world.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Deadline, ParticipantId, Slot, Timestamp};
@@ -55,13 +57,23 @@ pub struct StreamSpec {
 }
 
 /// Who may play a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Players {
     /// Whoever knows its playback id.
     Anyone,
     /// Only those in whose View it stands, each with a token of their own.
     Admitted,
+    /// Of those in whose View it stands, only these. The shell refuses everybody else whatever their View says, and the
+    /// tokens live for minutes: for what must stay between a few people.
+    Only(BTreeSet<ParticipantId>),
+}
+
+impl Players {
+    /// That one person alone.
+    pub fn only(participant: ParticipantId) -> Players {
+        Players::Only(BTreeSet::from([participant]))
+    }
 }
 
 /// What a stream is transcoded to. Every rendition is paid for by the minute.

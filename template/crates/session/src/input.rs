@@ -25,6 +25,13 @@ pub enum Input {
         /// What they ask for.
         action: Action,
     },
+    /// Somebody switched their camera or microphone on or off. A page that joins with one of them off says so first.
+    Switched {
+        /// Who did.
+        participant: ParticipantId,
+        /// What is on now.
+        sending: Sending,
+    },
     /// The stream exists at Livepeer and can be published to.
     Provisioned {
         /// The slot it was provisioned for.
@@ -78,6 +85,26 @@ pub enum Seat {
     Host,
     /// The shared link.
     Guest,
+}
+
+/// Which of somebody's devices are switched on. Their page obeys its own switches at once; this is for the words that
+/// the others read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sending {
+    /// Whether the camera is on.
+    pub camera: bool,
+    /// Whether the microphone is on.
+    pub microphone: bool,
+}
+
+impl Default for Sending {
+    /// Both on, as every page begins.
+    fn default() -> Self {
+        Sending {
+            camera: true,
+            microphone: true,
+        }
+    }
 }
 
 /// A button pressed: its name as the View gave it, and what it was about.

@@ -11,18 +11,22 @@
 //! Nothing here knows a clock, a socket or a random number: time and ids come in with the input. That makes every
 //! architecture testable without a network and replayable from its log.
 //!
-//! Reading order: [`id`] (names of things), [`input`], [`effect`], [`view`], [`architecture`] (the trait),
-//! and for tests [`transcript`].
+//! Reading order: [`id`] (names of things), [`input`], [`effect`], [`view`], [`architecture`] (the trait); then what
+//! most architectures need, [`stream`] (how far a stream has come) and [`people`] (who is here); for tests, [`transcript`].
 
 pub mod architecture;
 pub mod effect;
 pub mod id;
 pub mod input;
+pub mod people;
+pub mod stream;
 pub mod transcript;
 pub mod view;
 
 pub use architecture::{Architecture, Opening, Refusal};
 pub use effect::{Effect, Players, Renditions, StreamSpec};
 pub use id::{Deadline, ParticipantId, Slot, Timestamp};
-pub use input::{Action, Input, Participant, Seat};
-pub use view::{Button, Emphasis, Layout, Phase, Play, Publish, Source, View};
+pub use input::{Action, Input, Participant, Seat, Sending};
+pub use people::{People, Person};
+pub use stream::{Flow, Stream};
+pub use view::{Button, Emphasis, Layout, Other, Phase, Play, Publish, Source, View};

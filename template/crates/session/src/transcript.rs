@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 use crate::architecture::Architecture;
 use crate::effect::{Effect, Players, Renditions};
 use crate::id::{ParticipantId, Timestamp};
-use crate::input::{Action, Input, Participant, Seat};
-use crate::view::{Emphasis, Source, View};
+use crate::input::{Action, Input, Participant, Seat, Sending};
+use crate::view::{Button, Emphasis, Layout, Source, View};
 
 /// A story in the making.
 pub struct Transcript<A> {
@@ -79,6 +79,17 @@ pub fn press(id: &str, action: &str) -> Input {
     }
 }
 
+/// Somebody presses a button that is about `target`.
+pub fn press_about(id: &str, action: &str, target: &str) -> Input {
+    Input::Acted {
+        participant: id.into(),
+        action: Action {
+            name: action.to_owned(),
+            target: Some(target.into()),
+        },
+    }
+}
+
 fn told(input: &Input) -> String {
     match input {
         Input::Joined { participant } => {
@@ -96,6 +107,13 @@ fn told(input: &Input) -> String {
             Some(target) => format!("{participant} presses {} about {target}", action.name),
             None => format!("{participant} presses {}", action.name),
         },
+        Input::Switched {
+            participant,
+            sending,
+        } => match switched(*sending) {
+            "" => format!("{participant} has camera and microphone on"),
+            off => format!("{participant} switches{}", off.trim_start_matches(',')),
+        },
         Input::Provisioned { slot } => format!("{slot} is provisioned"),
         Input::ProvisionFailed { slot, reason } => {
             format!("{slot} cannot be provisioned: {reason}")
@@ -110,9 +128,13 @@ fn told(input: &Input) -> String {
 fn wanted(effect: &Effect) -> String {
     match effect {
         Effect::Provision { slot, spec } => {
-            let players = match spec.players {
-                Players::Anyone => "anyone",
-                Players::Admitted => "the admitted",
+            let players = match &spec.players {
+                Players::Anyone => "anyone".to_owned(),
+                Players::Admitted => "the admitted".to_owned(),
+                Players::Only(these) => {
+                    let these: Vec<&str> = these.iter().map(|id| id.0.as_str()).collect();
+                    format!("{} only", these.join(", "))
+                }
             };
             let renditions = match spec.renditions {
                 Renditions::Source => "source only",
@@ -131,7 +153,10 @@ fn wanted(effect: &Effect) -> String {
 }
 
 fn seen(view: &View) -> String {
-    let mut text = format!("{:?}: {}", view.phase, view.headline).to_string();
+    let mut text = format!("{:?}: {}", view.phase, view.headline);
+    if view.title.is_empty() {
+        text.push_str(" | untitled");
+    }
     if !view.detail.is_empty() {
         let _ = write!(text, " / {}", view.detail);
     }
@@ -143,23 +168,51 @@ fn seen(view: &View) -> String {
     }
     for publish in &view.publishes {
         let source = match &publish.source {
-            Source::Camera => "camera",
+            Source::Camera => "camera".to_owned(),
+            Source::SilentCamera => "camera without sound".to_owned(),
+            Source::Card { title, since } => format!("card \"{title}\" since {}s", since.0 / 1000),
         };
         let _ = write!(text, " | publishes {} ({source})", publish.slot);
     }
     for play in &view.plays {
-        let _ = write!(text, " | plays {} ({})", play.slot, play.label);
+        let off = switched(play.sending);
+        let _ = write!(text, " | plays {} ({}{off})", play.slot, play.label);
+    }
+    if view.layout == Layout::Grid {
+        text.push_str(" | in a grid");
     }
     for button in &view.buttons {
-        let mark = match button.emphasis {
-            Emphasis::Primary => "!",
-            Emphasis::Plain => "",
-            Emphasis::Danger => "!!",
-        };
-        let _ = write!(text, " | [{}{mark}: {}]", button.action, button.label);
+        let _ = write!(text, " | {}", offered(button));
+    }
+    for other in &view.people {
+        let _ = write!(text, " | {} {}", other.name, other.note);
+        if let Some(since) = other.since {
+            let _ = write!(text, " since {}s", since.0 / 1000);
+        }
+        for button in &other.buttons {
+            let _ = write!(text, " {}", offered(button));
+        }
     }
     if let Some(audience) = view.audience {
         let _ = write!(text, " | {audience} watching");
     }
     text
+}
+
+fn offered(button: &Button) -> String {
+    let mark = match button.emphasis {
+        Emphasis::Primary => "!",
+        Emphasis::Plain => "",
+        Emphasis::Danger => "!!",
+    };
+    format!("[{}{mark}: {}]", button.action, button.label)
+}
+
+fn switched(sending: Sending) -> &'static str {
+    match (sending.camera, sending.microphone) {
+        (true, true) => "",
+        (true, false) => ", microphone off",
+        (false, true) => ", camera off",
+        (false, false) => ", camera and microphone off",
+    }
 }

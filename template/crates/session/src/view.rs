@@ -3,11 +3,16 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ParticipantId, Slot, Timestamp};
+use crate::input::Sending;
 
 /// Everything that one participant sees and may do at this moment. The page draws it; the shell mints credentials by it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct View {
+    /// What the session is called; empty for somebody who is not to know.
+    pub title: String,
+    /// Whose it is, as in "with Ada"; empty for somebody who is not to know.
+    pub byline: String,
     /// Where the session stands for this person.
     pub phase: Phase,
     /// What is going on, in a few words.
@@ -28,14 +33,19 @@ pub struct View {
     pub layout: Layout,
     /// What this person may do now.
     pub buttons: Vec<Button>,
+    /// Others in the session with whom this person has to do: who asks for something, who is on stage. In the order
+    /// in which they are to be shown.
+    pub people: Vec<Other>,
     /// How many people watch, where this person should see it.
     pub audience: Option<u32>,
 }
 
 impl View {
-    /// A View of words alone: nothing published, nothing played, nothing to press.
+    /// A View of words alone: untitled, nothing published, nothing played, nothing to press.
     pub fn of(phase: Phase, headline: impl Into<String>, detail: impl Into<String>) -> View {
         View {
+            title: String::new(),
+            byline: String::new(),
             phase,
             headline: headline.into(),
             detail: detail.into(),
@@ -43,8 +53,9 @@ impl View {
             preview: false,
             publishes: Vec::new(),
             plays: Vec::new(),
-            layout: Layout::Single,
+            layout: Layout::Spotlight,
             buttons: Vec::new(),
+            people: Vec::new(),
             audience: None,
         }
     }
@@ -59,9 +70,21 @@ impl View {
         self.plays.iter().any(|play| play.slot == *slot)
     }
 
-    /// Whether this person may do `action` now.
+    /// Whether this person may do `action` now, about anybody.
     pub fn offers(&self, action: &str) -> bool {
-        self.buttons.iter().any(|button| button.action == action)
+        self.every_button().any(|button| button.action == action)
+    }
+
+    /// Whether this person may do `action` about `target` now.
+    pub fn offers_about(&self, action: &str, target: &ParticipantId) -> bool {
+        self.every_button()
+            .any(|button| button.action == action && button.target.as_ref() == Some(target))
+    }
+
+    /// Every button on the page: this person's own, and those beside others.
+    pub fn every_button(&self) -> impl Iterator<Item = &Button> {
+        let beside_others = self.people.iter().flat_map(|other| &other.buttons);
+        self.buttons.iter().chain(beside_others)
     }
 }
 
@@ -73,6 +96,8 @@ pub enum Phase {
     Setup,
     /// Nothing is on yet, and it is for somebody else to begin.
     Waiting,
+    /// Somebody calls, and it is for this person to answer.
+    Ringing,
     /// It is being started.
     Starting,
     /// Pictures flow.
@@ -98,6 +123,15 @@ pub struct Publish {
 pub enum Source {
     /// Camera and microphone.
     Camera,
+    /// The camera without any sound.
+    SilentCamera,
+    /// A card instead of a picture, without any sound: those words, and how long it has been.
+    Card {
+        /// The words on it.
+        title: String,
+        /// Since when it has been shown.
+        since: Timestamp,
+    },
 }
 
 /// A stream that this person plays.
@@ -107,14 +141,18 @@ pub struct Play {
     pub slot: Slot,
     /// Who or what is to be seen on it.
     pub label: String,
+    /// What its publisher has switched on; the page says in words what is off.
+    pub sending: Sending,
 }
 
-/// How the pictures are laid out; the page has one for each number of them.
+/// How the pictures are laid out; the page has a form of each for any number of them, on any screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Layout {
-    /// One picture fills the stage.
-    Single,
+    /// The first picture fills the stage; the others are smaller, and one's own is in a corner.
+    Spotlight,
+    /// All pictures are equally large, one's own among them.
+    Grid,
 }
 
 /// A button on the page.
@@ -132,6 +170,52 @@ pub struct Button {
     /// What to ask before it is carried out, if anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirm: Option<String>,
+}
+
+/// Somebody else, as one person sees them in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Other {
+    /// Who it is.
+    pub id: ParticipantId,
+    /// What they call themselves.
+    pub name: String,
+    /// What is the matter with them, such as "asks for a private call".
+    pub note: String,
+    /// Since when, where the page should show how long it has been.
+    pub since: Option<Timestamp>,
+    /// What may be done about them.
+    pub buttons: Vec<Button>,
+}
+
+impl Button {
+    /// A button about nobody in particular.
+    pub fn new(action: &str, label: impl Into<String>, emphasis: Emphasis) -> Button {
+        Button {
+            action: action.to_owned(),
+            target: None,
+            label: label.into(),
+            emphasis,
+            confirm: None,
+        }
+    }
+
+    /// The same about `target`.
+    #[must_use]
+    pub fn about(self, target: &ParticipantId) -> Button {
+        Button {
+            target: Some(target.clone()),
+            ..self
+        }
+    }
+
+    /// The same, asking `question` first.
+    #[must_use]
+    pub fn confirmed_by(self, question: &str) -> Button {
+        Button {
+            confirm: Some(question.to_owned()),
+            ..self
+        }
+    }
 }
 
 /// How a button stands out.
