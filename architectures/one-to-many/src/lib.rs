@@ -1,56 +1,69 @@
 //! One host, one public stream with renditions, any number of viewers.
 //!
-//! The host goes live and ends the show; viewers come and go. A host who vanishes has [`HOST_GRACE`] to come back to the
-//! same stream while the audience waits with its players in place; then the show ends by itself, so that no stream that
-//! nobody hosts is left running. Each show is a take of its own: `show.1`, `show.2`.
+//! The host goes live and ends the show; viewers come and go. A host who vanishes has some time to come back to the same
+//! stream ([`Policy::host_return_seconds`]) while the audience waits with its players in place; then the show ends by
+//! itself, so that no stream that nobody hosts is left running. Each show is a take of its own: `show.1`, `show.2`.
 //!
-//! The same four parts as every architecture: the state, what it does with an input, what each person sees, the words.
-
-use std::collections::BTreeSet;
-use std::time::Duration;
+//! The same parts as every architecture: the policy, the state, what it does with an input, what each person sees.
 
 use serde::{Deserialize, Serialize};
 use session::{
-    Action, Architecture, Button, Deadline, Effect, Emphasis, Input, Opening, Participant,
-    ParticipantId, Phase, Play, Players, Publish, Refusal, Renditions, Seat, Slot, Source,
-    StreamSpec, Timestamp, View,
+    Action, Architecture, Button, Deadline, Effect, Emphasis, Flow, Input, Opening, Participant,
+    ParticipantId, People, Phase, Play, Players, Publish, Refusal, Renditions, Seat, Seconds,
+    Sending, Slot, Source, Stream, StreamSpec, Timestamp, View,
 };
 
-/// How long the audience waits for a host whose picture is gone. Arbitrary: long enough to restart a computer.
-pub const HOST_GRACE: Duration = Duration::from_secs(120);
+/// The host's button that begins a show.
+pub const GO_LIVE: &str = "go-live";
+/// The host's button that ends it.
+pub const END_SHOW: &str = "end-show";
+/// What the show's streams are called.
+pub const SHOW: &str = "show";
+/// The deadline of a host who has vanished.
+pub const HOST_RETURN: &str = "host-return";
 
-const GO_LIVE: &str = "go-live";
-const END_SHOW: &str = "end-show";
-const HOST_RETURN: &str = "host-return";
+/// What can be configured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Policy {
+    /// How long the audience waits for a host whose picture is gone, in seconds; at least 1. The default of 120 is long
+    /// enough to restart a computer.
+    pub host_return_seconds: Seconds,
+    /// Whether the show is transcoded for weak connections: `"ladder"`, or `"source"` for none, which costs nothing.
+    pub renditions: Renditions,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Policy {
+            host_return_seconds: Seconds::new(120),
+            renditions: Renditions::Ladder,
+        }
+    }
+}
 
 /// The state of one session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OneToMany {
+    policy: Policy,
     title: String,
     host: ParticipantId,
     host_name: String,
-    host_here: bool,
-    /// Who watches. Someone with several tabs counts once.
-    viewers: BTreeSet<ParticipantId>,
+    /// Who is here, the host among them. Someone with several tabs counts once.
+    people: People,
     /// How many shows have been begun; the present one's take.
     take: u32,
     show: Show,
 }
 
-/// Where the show stands. Whatever holds a slot has a stream at Livepeer, or is about to.
+/// Where the show stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
 enum Show {
     /// Not begun.
     Off,
-    /// The stream is being made.
-    Provisioning { slot: Slot },
-    /// The stream exists; the host's camera is connecting to it.
-    Connecting { slot: Slot },
-    /// The picture is on.
-    Live { slot: Slot, since: Timestamp },
-    /// The picture was on and has stopped; the host may come back until the deadline.
-    Interrupted { slot: Slot, since: Timestamp },
+    /// On, or about to be.
+    On { stream: Stream },
     /// The stream could not be made.
     Failed { reason: String },
     /// Ended.
@@ -62,14 +75,15 @@ impl Architecture for OneToMany {
     const TITLE: &'static str = "Live show";
     const SUMMARY: &'static str =
         "One host on camera, any number of viewers, less than a second behind.";
+    type Policy = Policy;
 
-    fn open(opening: Opening) -> Self {
+    fn open(opening: Opening, policy: Policy) -> Self {
         OneToMany {
+            policy,
             title: opening.title,
             host: opening.host,
             host_name: opening.host_name,
-            host_here: false,
-            viewers: BTreeSet::new(),
+            people: People::default(),
             take: 0,
             show: Show::Off,
         }
@@ -83,26 +97,44 @@ impl Architecture for OneToMany {
                 participant,
                 action,
             } => self.acted(&participant, &action),
-            Input::Provisioned { slot } => Ok(self.provisioned(now, slot)),
+            Input::Switched {
+                participant,
+                sending,
+            } => {
+                self.people.switched(&participant, sending);
+                Ok(vec![])
+            }
+            Input::Provisioned { slot } => Ok(self.provisioned(now, &slot)),
             Input::ProvisionFailed { slot, reason } => Ok(self.provision_failed(&slot, reason)),
-            Input::Started { slot } => Ok(self.started(now, slot)),
-            Input::Idle { slot } => Ok(self.idle(now, slot)),
+            Input::Started { slot } => Ok(self.started(now, &slot)),
+            Input::Idle { slot } => Ok(self.idle(now, &slot)),
             Input::Ended { slot } => Ok(self.ended(&slot)),
             Input::DeadlinePassed { deadline } => Ok(self.deadline_passed(&deadline)),
         }
     }
 
     fn view(&self, participant: &ParticipantId) -> View {
-        if *participant == self.host {
-            self.host_view()
-        } else if self.viewers.contains(participant) {
-            self.viewer_view()
+        let view = if *participant == self.host {
+            View {
+                byline: "You are the host".to_owned(),
+                ..self.host_view()
+            }
+        } else if self.people.has(participant) {
+            View {
+                byline: format!("with {}", self.host_name),
+                ..self.viewer_view()
+            }
         } else {
-            View::of(
+            return View::of(
                 Phase::Waiting,
-                &self.title,
-                "You are not in this session. Reload the page to join.",
-            )
+                "You are not in this session",
+                "Reload the page to join.",
+            );
+        };
+        View {
+            title: self.title.clone(),
+            audience: Some(self.audience()),
+            ..view
         }
     }
 }
@@ -111,38 +143,34 @@ impl Architecture for OneToMany {
 impl OneToMany {
     fn joined(&mut self, now: Timestamp, participant: Participant) -> Result<Vec<Effect>, Refusal> {
         match (participant.seat, participant.id == self.host) {
-            (Seat::Host, true) => {
-                self.host_here = true;
-                Ok(match self.show {
-                    // Back before the camera had ever connected: the stream is still theirs.
-                    Show::Provisioning { .. } | Show::Connecting { .. } => vec![no_host_return()],
-                    // Back, but the picture is not yet: time starts anew, to find the camera.
-                    Show::Interrupted { .. } => vec![host_return(now)],
-                    _ => vec![],
-                })
+            (Seat::Host, false) => {
+                return Err(Refusal::because(
+                    "Only the person who created this show can host it.",
+                ));
             }
-            (Seat::Guest, false) => {
-                self.viewers.insert(participant.id);
-                Ok(vec![])
-            }
-            (Seat::Host, false) => Err(Refusal::because(
-                "Only the person who created this show can host it.",
-            )),
             (Seat::Guest, true) => {
-                Err(Refusal::because("You host this show: open your host page."))
+                return Err(Refusal::because("You host this show: open your host page."));
             }
+            (Seat::Host, true) | (Seat::Guest, false) => {}
         }
+        let is_host = participant.id == self.host;
+        self.people.joined(participant);
+        Ok(match self.flow() {
+            // Back before the camera had ever connected: the stream is still theirs.
+            Some(Flow::Provisioning | Flow::Connecting) if is_host => vec![no_host_return()],
+            // Back, but the picture is not yet: time starts anew, to find the camera.
+            Some(Flow::Interrupted { .. }) if is_host => vec![self.host_return(now)],
+            _ => vec![],
+        })
     }
 
     fn left(&mut self, now: Timestamp, participant: &ParticipantId) -> Vec<Effect> {
-        if *participant != self.host {
-            self.viewers.remove(participant);
-            return vec![];
-        }
-        self.host_here = false;
-        match self.show {
-            Show::Provisioning { .. } | Show::Connecting { .. } => vec![host_return(now)],
+        self.people.left(participant);
+        match self.flow() {
             // A live picture tells by itself when it stops.
+            Some(Flow::Provisioning | Flow::Connecting) if *participant == self.host => {
+                vec![self.host_return(now)]
+            }
             _ => vec![],
         }
     }
@@ -157,7 +185,9 @@ impl OneToMany {
         }
         match action.name.as_str() {
             GO_LIVE => self.go_live(),
-            END_SHOW => self.end_show(),
+            END_SHOW => self
+                .end()
+                .ok_or_else(|| Refusal::because("There is no show to end.")),
             other => Err(Refusal::because(format!(
                 "There is no button \"{other}\" here."
             ))),
@@ -165,80 +195,61 @@ impl OneToMany {
     }
 
     fn go_live(&mut self) -> Result<Vec<Effect>, Refusal> {
-        if !matches!(self.show, Show::Off | Show::Failed { .. } | Show::Over) {
+        if self.stream().is_some() {
             return Err(Refusal::because("The show is on already."));
         }
         self.take += 1;
-        let slot = Slot::new("show", self.take);
-        self.show = Show::Provisioning { slot: slot.clone() };
         let spec = StreamSpec {
             publisher: self.host.clone(),
             players: Players::Admitted,
-            renditions: Renditions::Ladder,
+            renditions: self.policy.renditions,
         };
-        Ok(vec![Effect::Provision { slot, spec }])
-    }
-
-    fn end_show(&mut self) -> Result<Vec<Effect>, Refusal> {
-        self.end()
-            .ok_or_else(|| Refusal::because("There is no show to end."))
+        let (stream, provision) = Stream::provision(Slot::new(SHOW, self.take), spec);
+        self.show = Show::On { stream };
+        Ok(vec![provision])
     }
 
     /// Ends the show, if one is on, and its stream with it.
     fn end(&mut self) -> Option<Vec<Effect>> {
-        let slot = self.slot()?.clone();
+        let end = self.stream()?.clone().end();
         self.show = Show::Over;
-        Some(vec![no_host_return(), Effect::End { slot }])
+        Some(vec![no_host_return(), end])
     }
 
-    fn provisioned(&mut self, now: Timestamp, slot: Slot) -> Vec<Effect> {
-        if self.show != (Show::Provisioning { slot: slot.clone() }) {
-            return vec![];
+    fn provisioned(&mut self, now: Timestamp, slot: &Slot) -> Vec<Effect> {
+        let news = self.stream_mut().is_some_and(|s| s.provisioned(slot));
+        if news && !self.people.has(&self.host) {
+            return vec![self.host_return(now)];
         }
-        self.show = Show::Connecting { slot };
-        if self.host_here {
-            vec![]
-        } else {
-            vec![host_return(now)]
-        }
+        vec![]
     }
 
     fn provision_failed(&mut self, slot: &Slot, reason: String) -> Vec<Effect> {
-        if self.show != (Show::Provisioning { slot: slot.clone() }) {
-            return vec![];
-        }
-        self.show = Show::Failed { reason };
-        vec![no_host_return()]
-    }
-
-    fn started(&mut self, now: Timestamp, slot: Slot) -> Vec<Effect> {
-        let since = match &self.show {
-            // The camera can be faster than the answer that the stream is there.
-            Show::Provisioning { slot: mine } | Show::Connecting { slot: mine }
-                if *mine == slot =>
-            {
-                now
-            }
-            Show::Interrupted { slot: mine, since } if *mine == slot => *since,
-            _ => return vec![],
-        };
-        self.show = Show::Live { slot, since };
-        vec![no_host_return()]
-    }
-
-    fn idle(&mut self, now: Timestamp, slot: Slot) -> Vec<Effect> {
-        match &self.show {
-            Show::Live { slot: mine, since } if *mine == slot => {
-                let since = *since;
-                self.show = Show::Interrupted { slot, since };
-                vec![host_return(now)]
+        match self.stream() {
+            Some(stream) if stream.slot == *slot && !stream.exists() => {
+                self.show = Show::Failed { reason };
+                vec![no_host_return()]
             }
             _ => vec![],
         }
     }
 
+    fn started(&mut self, now: Timestamp, slot: &Slot) -> Vec<Effect> {
+        match self.stream_mut().is_some_and(|s| s.started(slot, now)) {
+            true => vec![no_host_return()],
+            false => vec![],
+        }
+    }
+
+    fn idle(&mut self, now: Timestamp, slot: &Slot) -> Vec<Effect> {
+        match self.stream_mut().is_some_and(|s| s.idle(slot)) {
+            true => vec![self.host_return(now)],
+            false => vec![],
+        }
+    }
+
     fn ended(&mut self, slot: &Slot) -> Vec<Effect> {
-        if self.slot() != Some(slot) {
+        if self.stream().is_none_or(|stream| stream.slot != *slot) {
             return vec![];
         }
         self.show = Show::Over;
@@ -246,29 +257,42 @@ impl OneToMany {
     }
 
     fn deadline_passed(&mut self, deadline: &Deadline) -> Vec<Effect> {
-        // One that passes as the picture comes back must not end the show.
-        if deadline.0 != HOST_RETURN || matches!(self.show, Show::Live { .. }) {
-            return vec![];
+        // One that passes as the host or the picture comes back must not end the show.
+        let missing = match self.flow() {
+            Some(Flow::Interrupted { .. }) => true,
+            Some(Flow::Provisioning | Flow::Connecting) => !self.people.has(&self.host),
+            Some(Flow::Live { .. }) | None => false,
+        };
+        match missing && deadline.0 == HOST_RETURN {
+            true => self.end().unwrap_or_default(),
+            false => vec![],
         }
-        self.end().unwrap_or_default()
     }
 
-    /// The slot of the stream that is there or on its way.
-    fn slot(&self) -> Option<&Slot> {
+    /// The show's stream, if it is there or on its way.
+    pub fn stream(&self) -> Option<&Stream> {
         match &self.show {
-            Show::Provisioning { slot }
-            | Show::Connecting { slot }
-            | Show::Live { slot, .. }
-            | Show::Interrupted { slot, .. } => Some(slot),
+            Show::On { stream } => Some(stream),
             Show::Off | Show::Failed { .. } | Show::Over => None,
         }
     }
-}
 
-fn host_return(now: Timestamp) -> Effect {
-    Effect::SetDeadline {
-        deadline: HOST_RETURN.into(),
-        at: now.after(HOST_GRACE),
+    fn stream_mut(&mut self) -> Option<&mut Stream> {
+        match &mut self.show {
+            Show::On { stream } => Some(stream),
+            Show::Off | Show::Failed { .. } | Show::Over => None,
+        }
+    }
+
+    fn flow(&self) -> Option<Flow> {
+        self.stream().map(|stream| stream.flow)
+    }
+
+    fn host_return(&self, now: Timestamp) -> Effect {
+        Effect::SetDeadline {
+            deadline: HOST_RETURN.into(),
+            at: now.after(self.policy.host_return_seconds.duration()),
+        }
     }
 }
 
@@ -281,135 +305,130 @@ fn no_host_return() -> Effect {
 // What each person sees.
 impl OneToMany {
     fn host_view(&self) -> View {
-        let view = match &self.show {
-            Show::Off => View {
-                preview: true,
-                buttons: vec![button(GO_LIVE, "Go live", Emphasis::Primary)],
-                ..View::of(
-                    Phase::Setup,
-                    "You are not live yet",
-                    "Check your picture and sound, then go live.",
-                )
-            },
-            Show::Failed { reason } => View {
-                preview: true,
-                buttons: vec![button(GO_LIVE, "Try again", Emphasis::Primary)],
-                ..View::of(Phase::Setup, "The show could not start", reason)
-            },
-            Show::Provisioning { .. } => View {
-                preview: true,
-                buttons: vec![button(END_SHOW, "Cancel", Emphasis::Plain)],
-                ..View::of(
+        let stream = match &self.show {
+            Show::Off => {
+                return View {
+                    preview: true,
+                    buttons: vec![Button::new(GO_LIVE, "Go live", Emphasis::Primary)],
+                    ..View::of(
+                        Phase::Setup,
+                        "You are not live yet",
+                        "Check your picture and sound, then go live.",
+                    )
+                };
+            }
+            Show::Failed { reason } => {
+                return View {
+                    preview: true,
+                    buttons: vec![Button::new(GO_LIVE, "Try again", Emphasis::Primary)],
+                    ..View::of(Phase::Setup, "The show could not start", reason)
+                };
+            }
+            Show::Over => {
+                return View {
+                    buttons: vec![Button::new(
+                        GO_LIVE,
+                        "Start another show",
+                        Emphasis::Primary,
+                    )],
+                    ..View::of(Phase::Ended, "The show is over", "Your camera is off.")
+                };
+            }
+            Show::On { stream } => stream,
+        };
+        let (view, button) = match stream.flow {
+            Flow::Provisioning => (
+                View::of(
                     Phase::Starting,
                     "Getting your stream ready",
                     "This takes a moment.",
-                )
-            },
-            Show::Connecting { slot } => View {
-                preview: true,
-                publishes: vec![camera(slot)],
-                buttons: vec![button(END_SHOW, "Cancel", Emphasis::Plain)],
-                ..View::of(
+                ),
+                cancel(),
+            ),
+            Flow::Connecting => (
+                View::of(
                     Phase::Starting,
                     "Connecting your camera",
                     "You are live as soon as your picture arrives.",
-                )
-            },
-            Show::Live { slot, since } => View {
-                since: Some(*since),
-                preview: true,
-                publishes: vec![camera(slot)],
-                buttons: vec![end_for_everybody()],
-                ..View::of(Phase::Live, "You are live", "")
-            },
-            Show::Interrupted { slot, since } => View {
-                since: Some(*since),
-                preview: true,
-                publishes: vec![camera(slot)],
-                buttons: vec![end_for_everybody()],
-                ..View::of(
+                ),
+                cancel(),
+            ),
+            Flow::Live { .. } => (
+                View::of(Phase::Live, "You are live", ""),
+                end_for_everybody(),
+            ),
+            Flow::Interrupted { .. } => (
+                View::of(
                     Phase::Interrupted,
                     "Your picture does not arrive",
-                    "It comes back by itself when your camera and connection do. After two minutes without it the \
-                     show ends.",
-                )
-            },
-            Show::Over => View {
-                buttons: vec![button(GO_LIVE, "Start another show", Emphasis::Primary)],
-                ..View::of(Phase::Ended, "The show is over", "Your camera is off.")
-            },
+                    format!(
+                        "It comes back by itself when your camera and connection do. After {} without it the show ends.",
+                        self.policy.host_return_seconds
+                    ),
+                ),
+                end_for_everybody(),
+            ),
         };
+        let camera = stream.exists().then(|| Publish {
+            slot: stream.slot.clone(),
+            source: Source::Camera,
+        });
         View {
-            audience: Some(self.audience()),
+            since: stream.since(),
+            preview: true,
+            publishes: camera.into_iter().collect(),
+            buttons: vec![button],
             ..view
         }
     }
 
     fn viewer_view(&self) -> View {
         let host = &self.host_name;
-        let view = match &self.show {
-            Show::Off
-            | Show::Failed { .. }
-            | Show::Provisioning { .. }
-            | Show::Connecting { .. } => View::of(
+        if let Show::Over = self.show {
+            return View::of(Phase::Ended, "The show is over", "Thank you for watching.");
+        }
+        let Some((stream, since)) = self.stream().and_then(|s| Some((s, s.since()?))) else {
+            return View::of(
                 Phase::Waiting,
                 format!("{host} is not live yet"),
                 "Stay on this page: the show starts here by itself.",
+            );
+        };
+        let view = match stream.is_live() {
+            true => View::of(Phase::Live, format!("{host} is live"), ""),
+            false => View::of(
+                Phase::Interrupted,
+                format!("{host} will be right back"),
+                "The picture has stopped for a moment. It goes on here by itself.",
             ),
-            Show::Live { slot, since } => View {
-                since: Some(*since),
-                plays: vec![self.play(slot)],
-                ..View::of(Phase::Live, format!("{host} is live"), "")
-            },
-            Show::Interrupted { slot, since } => View {
-                since: Some(*since),
-                plays: vec![self.play(slot)],
-                ..View::of(
-                    Phase::Interrupted,
-                    format!("{host} will be right back"),
-                    "The picture has stopped for a moment. It goes on here by itself.",
-                )
-            },
-            Show::Over => View::of(Phase::Ended, "The show is over", "Thank you for watching."),
+        };
+        let play = Play {
+            slot: stream.slot.clone(),
+            label: host.clone(),
+            sending: self.sending(),
         };
         View {
-            audience: Some(self.audience()),
+            since: Some(since),
+            plays: vec![play],
             ..view
         }
     }
 
-    fn play(&self, slot: &Slot) -> Play {
-        Play {
-            slot: slot.clone(),
-            label: self.host_name.clone(),
-        }
+    /// What the host has switched on.
+    fn sending(&self) -> Sending {
+        self.people.sending(&self.host)
     }
 
     fn audience(&self) -> u32 {
-        u32::try_from(self.viewers.len()).unwrap_or(u32::MAX)
+        let viewers = self.people.iter().filter(|(id, _)| **id != self.host);
+        u32::try_from(viewers.count()).unwrap_or(u32::MAX)
     }
 }
 
-fn camera(slot: &Slot) -> Publish {
-    Publish {
-        slot: slot.clone(),
-        source: Source::Camera,
-    }
-}
-
-fn button(action: &str, label: &str, emphasis: Emphasis) -> Button {
-    Button {
-        action: action.to_owned(),
-        target: None,
-        label: label.to_owned(),
-        emphasis,
-        confirm: None,
-    }
+fn cancel() -> Button {
+    Button::new(END_SHOW, "Cancel", Emphasis::Plain)
 }
 
 fn end_for_everybody() -> Button {
-    Button {
-        confirm: Some("End the show for everybody?".to_owned()),
-        ..button(END_SHOW, "End show", Emphasis::Danger)
-    }
+    Button::new(END_SHOW, "End show", Emphasis::Danger).confirmed_by("End the show for everybody?")
 }

@@ -1,6 +1,6 @@
 //! Whole stories, as snapshots: inputs in, effects and Views out.
 
-use one_to_many::OneToMany;
+use one_to_many::{OneToMany, Policy};
 use session::transcript::{Transcript, join, press};
 use session::{Architecture, Input, Opening, Seat, Slot};
 
@@ -10,7 +10,7 @@ fn story() -> Transcript<OneToMany> {
         host: "ada".into(),
         host_name: "Ada".into(),
     };
-    Transcript::of(OneToMany::open(opening), &["ada", "ben"])
+    Transcript::of(OneToMany::open(opening, Policy::default()), &["ada", "ben"])
 }
 
 fn show() -> Slot {

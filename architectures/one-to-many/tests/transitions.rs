@@ -2,21 +2,22 @@
 
 #![allow(clippy::unwrap_used)]
 
-use one_to_many::{HOST_GRACE, OneToMany};
+use one_to_many::{OneToMany, Policy};
 use session::transcript::{join, press};
 use session::{
-    Architecture, Deadline, Effect, Input, Opening, ParticipantId, Phase, Refusal, Seat, Slot,
-    Timestamp, View,
+    Architecture, Deadline, Effect, Input, Opening, ParticipantId, Phase, Refusal, Renditions,
+    Seat, Sending, Slot, Timestamp, View,
 };
 
 const NOON: Timestamp = Timestamp(43_200_000);
 
 fn open() -> OneToMany {
-    OneToMany::open(Opening {
+    let opening = Opening {
         title: "Cooking with Ada".into(),
         host: "ada".into(),
         host_name: "Ada".into(),
-    })
+    };
+    OneToMany::open(opening, Policy::default())
 }
 
 fn slot(take: u32) -> Slot {
@@ -160,7 +161,7 @@ fn a_host_who_vanishes_is_waited_for_and_comes_back_to_the_same_stream() {
     let mut session = live();
     let effects = session.handle(NOON, Input::Idle { slot: slot(1) }).unwrap();
     let deadline = Deadline::from("host-return");
-    let at = NOON.after(HOST_GRACE);
+    let at = NOON.after(Policy::default().host_return_seconds.duration());
     assert_eq!(
         effects,
         [Effect::SetDeadline {
@@ -384,4 +385,57 @@ fn the_state_survives_storage() {
     let session = live();
     let stored = serde_json::to_string(&session).unwrap();
     assert_eq!(serde_json::from_str::<OneToMany>(&stored).unwrap(), session);
+}
+
+#[test]
+fn what_the_host_switches_off_is_told_to_viewers() {
+    let mut session = live();
+    let muted = Sending {
+        microphone: false,
+        ..Sending::default()
+    };
+    let switched = |who: &str| Input::Switched {
+        participant: who.into(),
+        sending: muted,
+    };
+    session.handle(NOON, switched("ben")).unwrap();
+    assert_eq!(sees(&session, "ben").plays[0].sending, Sending::default());
+    session.handle(NOON, switched("ada")).unwrap();
+    assert_eq!(sees(&session, "ben").plays[0].sending, muted);
+}
+
+#[test]
+fn the_policy_says_how_long_a_host_is_waited_for_and_what_is_paid_for() {
+    let policy: Policy =
+        serde_json::from_str(r#"{"hostReturnSeconds": 300, "renditions": "source"}"#).unwrap();
+    let mut session = OneToMany::open(
+        Opening {
+            title: "Cooking with Ada".into(),
+            host: "ada".into(),
+            host_name: "Ada".into(),
+        },
+        policy,
+    );
+    session.handle(NOON, join("ada", Seat::Host)).unwrap();
+    let effects = session.handle(NOON, press("ada", "go-live")).unwrap();
+    assert!(matches!(
+        &effects[..],
+        [Effect::Provision { spec, .. }] if spec.renditions == Renditions::Source
+    ));
+    session
+        .handle(NOON, Input::Started { slot: slot(1) })
+        .unwrap();
+    let effects = session.handle(NOON, Input::Idle { slot: slot(1) }).unwrap();
+    assert!(matches!(
+        effects[..],
+        [Effect::SetDeadline { at, .. }] if at == Timestamp(NOON.0 + 300_000)
+    ));
+    let words = sees(&session, "ada").detail;
+    assert!(words.contains("5 minutes"), "{words}");
+}
+
+#[test]
+fn a_misspelt_policy_is_refused_by_name() {
+    let error = serde_json::from_str::<Policy>(r#"{"hostReturn": 300}"#).unwrap_err();
+    assert!(error.to_string().contains("hostReturn"), "{error}");
 }

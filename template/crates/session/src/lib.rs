@@ -12,13 +12,14 @@
 //! architecture testable without a network and replayable from its log.
 //!
 //! Reading order: [`id`] (names of things), [`input`], [`effect`], [`view`], [`architecture`] (the trait); then what
-//! most architectures need, [`stream`] (how far a stream has come) and [`people`] (who is here); for tests, [`transcript`].
+//! most architectures need, [`stream`] (how far a stream has come), [`people`] (who is here) and [`seconds`] (how long); for tests, [`transcript`].
 
 pub mod architecture;
 pub mod effect;
 pub mod id;
 pub mod input;
 pub mod people;
+pub mod seconds;
 pub mod stream;
 pub mod transcript;
 pub mod view;
@@ -28,5 +29,6 @@ pub use effect::{Effect, Players, Renditions, StreamSpec};
 pub use id::{Deadline, ParticipantId, Slot, Timestamp};
 pub use input::{Action, Input, Participant, Seat, Sending};
 pub use people::{People, Person};
+pub use seconds::Seconds;
 pub use stream::{Flow, Stream};
 pub use view::{Button, Emphasis, Layout, Other, Phase, Play, Publish, Source, View};
