@@ -19,6 +19,7 @@ use url::Url;
 use crate::config::Config;
 use crate::embedded::{self, Embedded};
 use crate::health::Health;
+use crate::kind::{Kind, Kinds};
 use crate::sessions::Sessions;
 use crate::store::{Store, StoreError};
 use crate::streams::{Streams, StreamsError};
@@ -115,6 +116,9 @@ pub enum StartError {
         /// What the system said.
         why: std::io::Error,
     },
+    /// The architectures cannot be used as they are configured.
+    #[error("{0}")]
+    Kinds(String),
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -141,12 +145,17 @@ pub struct Running {
     embedded: Option<Embedded>,
 }
 
-/// Starts the app. It stops when `shutdown` is cancelled; [`Running::stopped`] waits for that.
+/// Starts the app with those architectures, usually [`KINDS`](crate::KINDS). It stops when `shutdown` is cancelled; [`Running::stopped`] waits for that.
 ///
 /// # Errors
 ///
 /// [`StartError`] says what is in the way and how to mend it. Nothing is left running then.
-pub async fn start(config: Config, shutdown: CancellationToken) -> Result<Running, StartError> {
+pub async fn start(
+    config: Config,
+    kinds: &'static [Kind],
+    shutdown: CancellationToken,
+) -> Result<Running, StartError> {
+    let kinds = Kinds::new(kinds, &config.policy).map_err(StartError::Kinds)?;
     let store = Store::open(&config.data_dir)?;
     let refuse = |why| StartError::Listen {
         address: config.listen,
@@ -160,7 +169,15 @@ pub async fn start(config: Config, shutdown: CancellationToken) -> Result<Runnin
     let embedded = Embedded::start(&config, &public_url)
         .await
         .map_err(|error| StartError::Embedded(error.to_string()))?;
-    let app = wire(&config, store, address, &public_url, embedded.as_ref()).await?;
+    let app = wire(
+        &config,
+        kinds,
+        store,
+        address,
+        &public_url,
+        embedded.as_ref(),
+    )
+    .await?;
     let router = router(app.clone(), embedded.as_ref());
     // Small messages must not wait for one another.
     let listener = listener.tap_io(|connection| {
@@ -197,6 +214,7 @@ pub async fn start(config: Config, shutdown: CancellationToken) -> Result<Runnin
 
 async fn wire(
     config: &Config,
+    kinds: Kinds,
     store: Store,
     address: SocketAddr,
     public_url: &Url,
@@ -221,6 +239,7 @@ async fn wire(
             public_url: public_url.clone(),
             key: identity::signing_key(config, &store).await?,
             sessions: Sessions::new(
+                kinds,
                 store.clone(),
                 streams.clone(),
                 Arc::clone(&metrics),

@@ -1,5 +1,6 @@
 //! Every knob of the app. The doc comments are the manual: `cargo run -- --help` prints them, `.env.example` lists them.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use livepeer::ApiKey;
 use livepeer::studio::Profile;
+use serde_json::{Map, Value};
 use url::Url;
 
 use crate::secret::Secret;
@@ -104,6 +106,11 @@ pub struct Config {
     #[arg(long, env = "SESSION_SECRET", hide_env_values = true, global = true)]
     pub session_secret: Option<Secret>,
 
+    /// Settings of the architectures: a JSON object of one object for each, by its name. The README of each lists what
+    /// it has; what is not set is as it says there. A session keeps those with which it was created.
+    #[arg(long, env = "POLICY", default_value = Config::POLICY, value_parser = policy, global = true)]
+    pub policy: Policies,
+
     /// How often to ask Livepeer how the streams are, in seconds, from 1 to 60. Webhooks tell sooner, where Livepeer can
     /// reach PUBLIC_URL.
     #[arg(long, env = "POLL_SECONDS", default_value_t = Config::POLL, value_parser = poll, global = true)]
@@ -119,6 +126,7 @@ impl Config {
     const DATA_DIR: &'static str = "./data";
     const LOCAL_UDP: &'static str = "0.0.0.0:7300";
     const RENDITIONS: &'static str = "360p:640x360:800000,720p:1280x720:3000000";
+    const POLICY: &'static str = "{}";
     const POLL: u64 = 5;
     const LEAVE: u64 = 8;
 
@@ -134,6 +142,7 @@ impl Config {
             livepeer_local_udp: SocketAddr::from(([127, 0, 0, 1], 0)),
             livepeer_local_advertise: Vec::new(),
             session_secret: None,
+            policy: Policies::default(),
             poll_seconds: Config::POLL,
             leave_seconds: Config::LEAVE,
         }
@@ -164,6 +173,10 @@ static LOCALHOST: std::sync::LazyLock<Url> = std::sync::LazyLock::new(|| {
     #[expect(clippy::expect_used, reason = "a constant, checked by every test")]
     Url::parse("http://localhost").expect("an address")
 });
+
+/// What is set for each architecture, by its name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policies(pub BTreeMap<String, Value>);
 
 /// What a stream for an audience is transcoded to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -203,6 +216,31 @@ fn api_url(text: &str) -> Result<Url, String> {
     web_address(text).ok_or_else(|| {
         format!("LIVEPEER_API_URL is {text:?}; it must be a web address, such as https://livepeer.studio/api")
     })
+}
+
+fn policy(text: &str) -> Result<Policies, String> {
+    // Docker passes on the quotes that other readers of `.env` take off.
+    let json = text.trim();
+    let quoted = json
+        .strip_prefix('\'')
+        .and_then(|json| json.strip_suffix('\''));
+    let json = match quoted.unwrap_or(json) {
+        "" => Config::POLICY,
+        json => json,
+    };
+    let by_name: Result<BTreeMap<String, Map<String, Value>>, _> = serde_json::from_str(json);
+    match by_name {
+        Ok(by_name) => Ok(Policies(
+            by_name
+                .into_iter()
+                .map(|(name, settings)| (name, settings.into()))
+                .collect(),
+        )),
+        Err(why) => Err(format!(
+            "POLICY is {text:?} ({why}); it must be a JSON object of objects, such as \
+             {{\"ARCHITECTURE\":{{\"SETTING\":1}}}}, and stand within single quotes in .env"
+        )),
+    }
 }
 
 fn web_address(text: &str) -> Option<Url> {
@@ -340,6 +378,8 @@ mod tests {
                 "SESSION_SECRET",
                 "openssl rand -hex 32",
             ),
+            ("--policy", "{show:{}}", "POLICY", "single quotes"),
+            ("--policy", r#"{"show":1}"#, "POLICY", "object of objects"),
             ("--poll-seconds", "0", "POLL_SECONDS", "from 1 to 60"),
             ("--leave-seconds", "soon", "LEAVE_SECONDS", "from 1 to 600"),
         ] {
@@ -380,6 +420,26 @@ mod tests {
             .collect();
         assert_eq!(sizes, [(640, 360, 800_000), (1280, 720, 3_000_000)]);
         assert_eq!(renditions("none").unwrap(), Renditions::default());
+    }
+
+    #[test]
+    fn a_policy_reads_as_the_example_writes_it() {
+        let example = include_str!("../.env.example");
+        let line = example
+            .lines()
+            .find(|line| line.contains("POLICY="))
+            .unwrap();
+        let line = line.strip_prefix('#').unwrap();
+        let read = dotenvy::from_read_iter(line.as_bytes())
+            .next()
+            .unwrap()
+            .unwrap();
+        let as_docker_has_it = line.strip_prefix("POLICY=").unwrap();
+        for text in [&read.1, as_docker_has_it] {
+            let Policies(policies) = policy(text).unwrap();
+            assert_eq!(policies["ARCHITECTURE"]["SETTING"], 1, "{text}");
+        }
+        assert_eq!(policy(" ").unwrap(), Policies::default());
     }
 
     #[test]

@@ -9,11 +9,13 @@ use url::{Host, Url};
 use crate::app;
 use crate::config::Config;
 use crate::embedded::Embedded;
+use crate::kind::{Kind, Kinds};
 use crate::store::{Store, StoreError};
 
-/// Checks everything, and gives each finding in words: `Ok` for what is well, `Err` for what is to be mended.
-pub async fn examine(config: &Config) -> Vec<Result<String, String>> {
-    let mut found = vec![Ok("the configuration is valid".to_owned())];
+/// Checks everything for an app with those architectures, and gives each finding in words: `Ok` for what is well, `Err` for what is to be mended.
+pub async fn examine(config: &Config, kinds: &'static [Kind]) -> Vec<Result<String, String>> {
+    let configured = Kinds::new(kinds, &config.policy);
+    let mut found = vec![configured.map(|_| "the configuration is valid".to_owned())];
     let store = Store::open(&config.data_dir).map(drop);
     let running = matches!(store, Err(StoreError::InUse(_)));
     found.push(match store {

@@ -6,7 +6,7 @@
 //! Reading order:
 //!
 //! 1. [`config`] (every knob), `main.rs` (the start, told), `app` (what there is, and how it is wired).
-//! 2. `architectures` (which are built in), `sessions` (one actor each: the heart of the app), `store` (the database).
+//! 2. `architectures` (which are built in), `kind` (how the app handles any), `sessions` (one actor each: the heart of the app), `store` (the database).
 //! 3. `streams` (every call to Livepeer), `webhooks` (what Livepeer calls), `embedded` (the Livepeer built in).
 //! 4. `pages`, `live` (the WebSocket), `credentials`, `assets`: what browsers ask for.
 //! 5. `identity` (who is this), `security` (who may ask), `doctor`, `health`, [`telemetry`] (is it well).
@@ -21,6 +21,7 @@ pub mod doctor;
 mod embedded;
 mod health;
 mod identity;
+mod kind;
 mod live;
 mod pages;
 mod secret;
@@ -32,5 +33,7 @@ pub mod telemetry;
 mod webhooks;
 
 pub use crate::app::{Running, StartError, start};
+pub use crate::architectures::KINDS;
+pub use crate::kind::Kind;
 pub use crate::secret::Secret;
 pub use crate::store::StoreError;

@@ -26,7 +26,7 @@ async fn serve(config: Config) -> ExitCode {
     tokio::spawn(cancel_on_signal(shutdown.clone()));
 
     // The database, the port, the built-in Livepeer if it is wanted, a look at Livepeer, and the sessions as they were.
-    let running = match app::start(config, shutdown).await {
+    let running = match app::start(config, app::KINDS, shutdown).await {
         Ok(running) => running,
         Err(words) => {
             eprintln!("{words}");
@@ -41,7 +41,7 @@ async fn serve(config: Config) -> ExitCode {
 }
 
 async fn examine(config: &Config) -> ExitCode {
-    let found = doctor::examine(config).await;
+    let found = doctor::examine(config, app::KINDS).await;
     for finding in &found {
         match finding {
             Ok(words) => println!("  ok    {words}"),

@@ -13,8 +13,8 @@ use url::Url;
 
 use super::{PageProblem, page};
 use crate::app::App;
-use crate::architectures::{self, KINDS};
 use crate::identity::{self, Identity, tidy};
+use crate::kind::Kind;
 
 /// Letters in a title, at most.
 const TITLE: usize = 80;
@@ -46,14 +46,14 @@ struct KindCard {
 }
 
 impl Home {
-    fn of(jar: &SignedCookieJar) -> Home {
-        let card = |kind: &architectures::Kind| KindCard {
+    fn of(app: &App, jar: &SignedCookieJar) -> Home {
+        let card = |kind: &Kind| KindCard {
             name: kind.name,
             title: kind.title,
             summary: kind.summary,
         };
         Home {
-            kinds: KINDS.iter().map(card).collect(),
+            kinds: app.sessions.kinds().iter().map(card).collect(),
             name: Identity::of(jar).map_or_else(String::new, |who| who.name),
             error: None,
             title_value: String::new(),
@@ -69,8 +69,8 @@ impl Home {
     }
 }
 
-async fn home(jar: SignedCookieJar) -> Response {
-    page(&Home::of(&jar))
+async fn home(State(app): State<App>, jar: SignedCookieJar) -> Response {
+    page(&Home::of(&app, &jar))
 }
 
 #[derive(Deserialize)]
@@ -90,9 +90,10 @@ async fn create(
     Form(form): Form<Create>,
 ) -> Result<Response, PageProblem> {
     let (title, name) = (tidy(&form.title, TITLE), tidy(&form.name, identity::NAME));
+    let kinds = app.sessions.kinds();
     let kind = match form.kind.as_str() {
-        "" => KINDS.first(),
-        name => architectures::named(name),
+        "" => kinds.iter().next(),
+        name => kinds.named(name),
     };
     let error = match (title.as_str(), name.as_str(), kind) {
         ("", ..) => "Give it a title.",
@@ -110,7 +111,7 @@ async fn create(
     let home = Home {
         name,
         title_value: title,
-        ..Home::of(&jar)
+        ..Home::of(&app, &jar)
     };
     Ok(home.refuse(StatusCode::UNPROCESSABLE_ENTITY, error))
 }
@@ -136,7 +137,7 @@ async fn join(
             }
         },
     };
-    Ok(Home::of(&jar).refuse(StatusCode::NOT_FOUND, words))
+    Ok(Home::of(&app, &jar).refuse(StatusCode::NOT_FOUND, words))
 }
 
 /// The id in a pasted link, or in what may be a bare id.

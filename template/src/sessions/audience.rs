@@ -12,8 +12,8 @@ use session::{ParticipantId, Refusal, Seat, View};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::architectures::Machine;
 use crate::clock;
+use crate::kind::Machine;
 use crate::secret::random_text;
 
 /// Messages kept for each person. Arbitrary; a person who missed more gets the View as it is.

@@ -13,7 +13,7 @@ pub(crate) mod store;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-mod toy;
+pub(crate) mod toy;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,8 +26,8 @@ use tokio_util::sync::CancellationToken;
 use self::actor::Actor;
 use self::ask::{Ask, News};
 use self::store::{Owned, Record};
-use crate::architectures::{self, Kind};
 use crate::clock;
+use crate::kind::{Kind, Kinds};
 use crate::secret::random_text;
 use crate::store::{Store, StoreError};
 use crate::streams::Streams;
@@ -44,6 +44,7 @@ pub(crate) struct Sessions {
 
 /// What every session's actor works with.
 pub(crate) struct Shared {
+    kinds: Kinds,
     store: Store,
     streams: Streams,
     metrics: Arc<Metrics>,
@@ -72,6 +73,7 @@ pub(crate) enum Unavailable {
 impl Sessions {
     /// No session at work yet.
     pub(crate) fn new(
+        kinds: Kinds,
         store: Store,
         streams: Streams,
         metrics: Arc<Metrics>,
@@ -80,6 +82,7 @@ impl Sessions {
         let (running, all_ended) = mpsc::channel(1);
         Sessions {
             shared: Arc::new(Shared {
+                kinds,
                 store,
                 streams,
                 metrics,
@@ -90,6 +93,11 @@ impl Sessions {
                 all_ended: Mutex::new(all_ended),
             }),
         }
+    }
+
+    /// What a session can be.
+    pub(crate) fn kinds(&self) -> &Kinds {
+        &self.shared.kinds
     }
 
     /// Creates a session, and gives its id.
@@ -109,11 +117,12 @@ impl Sessions {
             host_name: host_name.clone(),
         };
         let id = record.id.clone();
-        let machine = (kind.open)(Opening {
+        let opening = Opening {
             title,
             host,
             host_name,
-        });
+        };
+        let machine = self.shared.kinds.open(kind, opening)?;
         let state = machine.state()?;
         self.shared
             .store
@@ -207,7 +216,10 @@ impl Sessions {
             .run(move |connection| store::load(connection, &wanted))
             .await?
             .ok_or(Unavailable::Unknown)?;
-        let kind = architectures::named(&saved.record.kind)
+        let kind = self
+            .shared
+            .kinds
+            .named(&saved.record.kind)
             .ok_or_else(|| Unavailable::NotBuiltIn(saved.record.kind.clone()))?;
         let machine = (kind.restore)(&saved.state).map_err(StoreError::from)?;
         let (actor, inbox) = mpsc::channel(INBOX);

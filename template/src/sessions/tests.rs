@@ -8,10 +8,11 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::*;
-use crate::config::Renditions;
+use crate::config::{Policies, Renditions};
 use crate::sessions::audience::{Outgoing, WAITING};
 use crate::sessions::toy::Toy;
 
+pub(super) static TOY: &[Kind] = &[Kind::of::<Toy>()];
 const LEAVE: Duration = Duration::from_millis(50);
 
 /// A session whose host is "ada", in a folder of its own. Livepeer is not asked anything.
@@ -28,11 +29,11 @@ pub(super) async fn session() -> (tempfile::TempDir, Sessions, String) {
         store.clone(),
         Arc::clone(&metrics),
     );
-    let sessions = Sessions::new(store, streams.await.unwrap(), metrics, LEAVE);
+    let kinds = Kinds::new(TOY, &Policies::default()).unwrap();
+    let sessions = Sessions::new(kinds, store, streams.await.unwrap(), metrics, LEAVE);
     let ada = ParticipantId::from("ada");
-    let kind = &architectures::KINDS[0];
     let id = sessions
-        .create(kind, "Friday".into(), ada, "Ada".into())
+        .create(&TOY[0], "Friday".into(), ada, "Ada".into())
         .await;
     (folder, sessions, id.unwrap())
 }
@@ -107,13 +108,12 @@ async fn an_actor_ends_when_the_app_stops_and_none_is_started_then() {
 
 /// A session of the toy, as it was left, at work.
 async fn toy(sessions: &Sessions, id: &str) -> mpsc::Sender<Ask> {
-    static KIND: Kind = Kind::of::<Toy>();
     let wanted = id.to_owned();
     let load = sessions.shared.store.run(move |c| store::load(c, &wanted));
     let saved = load.await.unwrap().unwrap();
-    let machine = (KIND.restore)(&saved.state).unwrap();
+    let machine = (TOY[0].restore)(&saved.state).unwrap();
     let (actor, inbox) = mpsc::channel(INBOX);
-    let task = Actor::new(Arc::clone(&sessions.shared), &KIND, machine, saved, inbox);
+    let task = Actor::new(Arc::clone(&sessions.shared), &TOY[0], machine, saved, inbox);
     tokio::spawn(task.run());
     actor
 }

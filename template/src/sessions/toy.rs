@@ -4,25 +4,54 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use session::{
-    Architecture, Effect, Input, Opening, ParticipantId, Phase, Publish, Refusal, Slot, Source,
-    Timestamp, View,
+    Architecture, Effect, Input, Opening, ParticipantId, Phase, Publish, Refusal, Sending, Slot,
+    Source, Timestamp, View,
 };
 
 /// How long "wait" waits.
 const WAIT: Duration = Duration::from_millis(100);
 
 #[derive(Default, Serialize, Deserialize)]
-pub(super) struct Toy {
-    pub(super) publisher: Option<ParticipantId>,
+pub(crate) struct Toy {
+    policy: Policy,
+    pub(crate) publisher: Option<ParticipantId>,
+    /// What was last said of anybody's switches.
+    sending: Sending,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Policy {
+    words: String,
+    nap: Nap,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nap {
+    seconds: u8,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Policy {
+            words: "A toy".to_owned(),
+            nap: Nap { seconds: 5 },
+        }
+    }
 }
 
 impl Architecture for Toy {
     const NAME: &'static str = "toy";
     const TITLE: &'static str = "Toy";
     const SUMMARY: &'static str = "For tests.";
+    type Policy = Policy;
 
-    fn open(_: Opening) -> Self {
-        Toy::default()
+    fn open(_: Opening, policy: Policy) -> Self {
+        Toy {
+            policy,
+            ..Toy::default()
+        }
     }
 
     fn handle(&mut self, now: Timestamp, input: Input) -> Result<Vec<Effect>, Refusal> {
@@ -38,6 +67,10 @@ impl Architecture for Toy {
                 }]),
                 _ => Err(Refusal::because("There is no such button.")),
             },
+            Input::Switched { sending, .. } => {
+                self.sending = sending;
+                Ok(vec![])
+            }
             Input::DeadlinePassed { deadline } => {
                 self.publisher = Some(ParticipantId(deadline.0));
                 Ok(vec![])
@@ -47,7 +80,7 @@ impl Architecture for Toy {
     }
 
     fn view(&self, participant: &ParticipantId) -> View {
-        let mut view = View::of(Phase::Waiting, "A toy", "");
+        let mut view = View::of(Phase::Waiting, &self.policy.words, "");
         if self.publisher.as_ref() == Some(participant) {
             view.publishes.push(Publish {
                 slot: Slot::new("toy", 1),

@@ -111,7 +111,9 @@ impl Streams {
     ) -> Result<Made, StreamsError> {
         let policy = match spec.players {
             Players::Anyone => PlaybackPolicy::public(),
-            Players::Admitted => PlaybackPolicy::jwt().refreshed_every(REFRESH_SECONDS),
+            Players::Admitted | Players::Only(_) => {
+                PlaybackPolicy::jwt().refreshed_every(REFRESH_SECONDS)
+            }
         };
         let profiles = match spec.renditions {
             Renditions::Source => Vec::new(),
@@ -239,7 +241,7 @@ fn made(stream: Stream, spec: &StreamSpec) -> Result<Made, StreamsError> {
         id: stream.id,
         key: stream.stream_key.ok_or(StreamsError::NoKey)?,
         playback_id: stream.playback_id,
-        needs_token: spec.players == Players::Admitted,
+        needs_token: spec.players != Players::Anyone,
         active: false,
     })
 }

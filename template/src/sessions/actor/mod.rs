@@ -27,8 +27,8 @@ use super::audience::Audience;
 use super::effects::{Hands, Outcome};
 use super::step::Step;
 use super::store::{Made, Saved};
-use crate::architectures::{Kind, Machine};
 use crate::clock;
+use crate::kind::{Kind, Machine};
 
 /// How much is taken in as one step, at most. Arbitrary: it bounds the time until the first who asked is answered.
 const STEP: usize = 64;

@@ -22,7 +22,7 @@ async fn a_setback_ends_when_it_is_over_whatever_else_is_waited_for() {
     let wanted = id.clone();
     let load = sessions.shared.store.run(move |c| store::load(c, &wanted));
     let saved = load.await.unwrap().unwrap();
-    let kind = &crate::architectures::KINDS[0];
+    let kind = &crate::sessions::tests::TOY[0];
     let machine = (kind.restore)(&saved.state).unwrap();
     let (_ask, inbox) = mpsc::channel(1);
     let mut actor = Actor::new(Arc::clone(&sessions.shared), kind, machine, saved, inbox);
