@@ -12,13 +12,15 @@
 //! architecture testable without a network and replayable from its log.
 //!
 //! Reading order: [`id`] (names of things), [`input`], [`effect`], [`view`], [`architecture`] (the trait); then what
-//! most architectures need, [`stream`] (how far a stream has come), [`people`] (who is here) and [`seconds`] (how long); for tests, [`transcript`].
+//! most architectures need, [`stream`] (how far a stream has come), [`people`] (who is here) and [`seconds`] (how
+//! long); for tests, [`transcript`] (one story, told) and [`rehearsal`] (any story, judged).
 
 pub mod architecture;
 pub mod effect;
 pub mod id;
 pub mod input;
 pub mod people;
+pub mod rehearsal;
 pub mod seconds;
 pub mod stream;
 pub mod transcript;

@@ -90,7 +90,7 @@ pub fn press_about(id: &str, action: &str, target: &str) -> Input {
     }
 }
 
-fn told(input: &Input) -> String {
+pub(crate) fn told(input: &Input) -> String {
     match input {
         Input::Joined { participant } => {
             let seat = match participant.seat {

@@ -1,0 +1,64 @@
+//! What is true of a show whatever happens, in whatever order: random stories, judged after every input.
+//!
+//! A failure prints the shortest story that was found, told line by line, and its steps: to keep it as a test of its
+//! own, hand those very steps to `rehearse`. Nothing is written to disk.
+
+use one_to_many::{OneToMany, Policy, SHOW};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use session::rehearsal::{World, ensure, rehearse};
+use session::{Phase, Source};
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(192) })]
+
+    #[test]
+    fn whatever_happens_to_a_show(steps in vec(any::<(u8, u8, u8)>(), 0..80)) {
+        rehearse::<OneToMany>(Policy::default(), "ada", &["ben", "cleo"], steps, a_show)?;
+    }
+}
+
+/// What is true of shows in particular.
+fn a_show(world: &World<OneToMany>) -> Result<(), String> {
+    let books = world.books();
+    let alive: Vec<_> = books.alive().map(|(slot, _)| slot).collect();
+    ensure(alive.len() <= 1, "two shows are on at once")?;
+    ensure(
+        alive.iter().all(|slot| slot.name == SHOW),
+        "there is a stream that is no show",
+    )?;
+    let slot = alive.first();
+    for (who, view) in books.views() {
+        let host = who == books.host();
+        ensure(
+            view.publishes.is_empty() || host,
+            format!("{who} publishes a show and is not its host"),
+        )?;
+        ensure(
+            view.plays.is_empty() || !host,
+            "the host hears their own show",
+        )?;
+        let camera = |source: &Source| *source == Source::Camera;
+        ensure(
+            view.publishes.iter().all(|p| camera(&p.source)),
+            "the show is not the camera",
+        )?;
+        if !books.is_here(who) || host {
+            continue;
+        }
+        // Players stay in place until the show is over: nobody's picture is lost to an interruption.
+        let plays = slot.is_some_and(|slot| view.may_play(slot));
+        let on = matches!(view.phase, Phase::Live | Phase::Interrupted);
+        ensure(
+            plays == on,
+            format!("{who} reads \"{}\", and plays it: {plays}", view.headline),
+        )?;
+    }
+    let watching = books.people().filter(|who| books.is_here(who));
+    let watching = watching.filter(|who| *who != books.host()).count();
+    let counted = world.view(books.host()).audience;
+    ensure(
+        counted == u32::try_from(watching).ok(),
+        format!("{watching} are watching, and {counted:?} are counted"),
+    )
+}
