@@ -1,5 +1,5 @@
 //! Credentials to publish and to play. **The View is the permission**: they are given for what stands in it, and for
-//! nothing else.
+//! nothing else; and what is for a few people alone is given to nobody else even if a View should err.
 
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use session::{ParticipantId, Seat, Slot, Timestamp};
 
 use crate::app::App;
+use crate::clock;
 use crate::identity::Identity;
 use crate::pages::Problem;
 use crate::sessions::ask::{Ask, Denied, Right};
@@ -36,13 +37,15 @@ struct Publishing {
     url: String,
 }
 
-/// A WHEP address, and the token for it where it needs one.
+/// A WHEP address, and the token for it where it needs one: when that expires, and the time by the same clock, since the
+/// browser's own may be wrong.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Playing {
     url: String,
     token: Option<String>,
     expires_at: Option<Timestamp>,
+    now: Timestamp,
 }
 
 async fn publish(
@@ -66,17 +69,13 @@ async fn play(
     let (made, person) = granted(&app, &id, &jar, wanted, Right::Play).await?;
     let url = app.streams.whep(&made.playback_id).await;
     let url = url.map_err(Problem::from)?.to_string();
-    let (token, expires_at) = if made.needs_token {
-        let minted = app.streams.token(&made.playback_id, &person).await;
-        let (token, expires_at) = minted.map_err(Problem::from)?;
-        (Some(token.expose().to_owned()), Some(expires_at))
-    } else {
-        (None, None)
-    };
+    let token = app.streams.token(&made, &person).await;
+    let (token, expires_at) = token.map_err(Problem::from)?.unzip();
     Ok(unkept(Playing {
         url,
-        token,
+        token: token.map(|token| token.expose().to_owned()),
         expires_at,
+        now: clock::now(),
     }))
 }
 

@@ -1,4 +1,4 @@
-//! The WebSocket of a session's page: Views and notices go out, acts come in.
+//! The WebSocket of a session's page: Views and notices go out, acts and what somebody has switched come in.
 //!
 //! 1. The page says `join`, or after a cut `resume` and how far it had come.
 //! 2. It is greeted with `hello`, and told what it missed, or how things stand.
@@ -16,7 +16,7 @@ use axum::routing::get;
 use axum_extra::extract::cookie::SignedCookieJar;
 use serde::Deserialize;
 use serde_json::json;
-use session::{Action, Participant, ParticipantId, Seat};
+use session::{Action, Participant, ParticipantId, Seat, Sending};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
@@ -69,6 +69,8 @@ enum Said {
         #[serde(flatten)]
         act: Act,
     },
+    /// What is on of their camera and microphone. Not answered: the Views of others say it.
+    Switched(Sending),
     Pong,
 }
 
@@ -184,7 +186,9 @@ impl Page<'_> {
                 Ok(Said::Join) => return Ok(None),
                 Ok(Said::Resume { epoch, after }) => return Ok(Some(Resume { epoch, after })),
                 Ok(Said::Pong) => {}
-                Ok(Said::Act { .. }) => self.error("Say join or resume first.").await?,
+                Ok(Said::Act { .. } | Said::Switched(_)) => {
+                    self.error("Say join or resume first.").await?
+                }
                 Err(_) => self.error(NOT_UNDERSTOOD).await?,
             }
         }
@@ -249,8 +253,22 @@ impl Page<'_> {
         actor: &mpsc::Sender<Ask>,
         text: &str,
     ) -> Result<(), End> {
-        let (id, act) = match serde_json::from_str(text) {
-            Ok(Said::Act { id, act }) if !id.is_empty() && id.len() <= ACT_ID => (id, act),
+        let participant = who.clone();
+        let ask = match serde_json::from_str(text) {
+            Ok(Said::Act { id, act }) if !id.is_empty() && id.len() <= ACT_ID => Ask::Act {
+                participant,
+                line,
+                id,
+                action: Action {
+                    name: act.action,
+                    target: act.target,
+                },
+            },
+            Ok(Said::Switched(sending)) => Ask::Switched {
+                participant,
+                line,
+                sending,
+            },
             Ok(Said::Pong) => return Ok(()),
             Ok(Said::Act { .. }) => {
                 return self
@@ -261,15 +279,6 @@ impl Page<'_> {
                 return self.error("You are here already.").await;
             }
             Err(_) => return self.error(NOT_UNDERSTOOD).await,
-        };
-        let ask = Ask::Act {
-            participant: who.clone(),
-            line,
-            id,
-            action: Action {
-                name: act.action,
-                target: act.target,
-            },
         };
         // Waiting here while the session is busy slows down this page alone.
         actor.send(ask).await.map_err(|_| End::Gone)

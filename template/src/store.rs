@@ -67,6 +67,13 @@ const MIGRATIONS: &[&str] = &[
      ) STRICT, WITHOUT ROWID;
      -- Webhook deliveries that were taken in; Livepeer repeats what it is not sure of.
      CREATE TABLE deliveries (id TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
+    // 2: for whom each stream is. All that there were so far were their hosts', for whoever they admitted.
+    "ALTER TABLE streams ADD COLUMN publisher TEXT NOT NULL DEFAULT '';
+     -- `Players` as JSON.
+     ALTER TABLE streams ADD COLUMN players TEXT NOT NULL DEFAULT '\"admitted\"';
+     UPDATE streams SET publisher = (SELECT host FROM sessions WHERE sessions.id = streams.session);
+     UPDATE streams SET players = '\"anyone\"' WHERE NOT needs_token;
+     ALTER TABLE streams DROP COLUMN needs_token;",
 ];
 
 /// Why the database cannot be used, in words for whoever runs the app.
@@ -266,6 +273,8 @@ fn restrict(_folder: &Path) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use session::Players;
+
     use super::*;
 
     #[tokio::test]
@@ -295,6 +304,33 @@ mod tests {
         let refused = Store::open(folder.path()).err().unwrap();
         assert!(matches!(refused, StoreError::InUse(_)), "{refused}");
         assert!(refused.to_string().contains("DATA_DIR"));
+    }
+
+    #[tokio::test]
+    async fn a_database_of_an_earlier_version_is_brought_up_to_date() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = Connection::open(folder.path().join("app.sqlite")).unwrap();
+        file.execute_batch(MIGRATIONS[0]).unwrap();
+        file.execute_batch(
+            "INSERT INTO sessions (id, kind, title, host, host_name, created_at, state)
+             VALUES ('s', 'show', 'Friday', 'ada', 'Ada', 1, '{}');
+             INSERT INTO streams (session, slot, stream_id, stream_key, playback_id, needs_token)
+             VALUES ('s', 'show.1', 'i1', 'k1', 'p1', 1), ('s', 'show.2', 'i2', 'k2', 'p2', 0);
+             PRAGMA user_version = 1",
+        )
+        .unwrap();
+        drop(file);
+        let store = Store::open(folder.path()).unwrap();
+        let saved = store.run(|c| crate::sessions::store::load(c, "s")).await;
+        let streams = saved.unwrap().unwrap().streams;
+        let read: Vec<_> = streams
+            .values()
+            .map(|made| (&*made.publisher.0, &made.players))
+            .collect();
+        assert_eq!(
+            read,
+            [("ada", &Players::Admitted), ("ada", &Players::Anyone)]
+        );
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! What a session can be asked, and what it can be told.
 
-use session::{Action, Participant, ParticipantId, Refusal, Slot};
+use session::{Action, Participant, ParticipantId, Refusal, Sending, Slot};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -31,6 +31,12 @@ pub(crate) enum Ask {
         /// The page's own id of it.
         id: String,
         action: Action,
+    },
+    /// Somebody has switched their camera or microphone.
+    Switched {
+        participant: ParticipantId,
+        line: u64,
+        sending: Sending,
     },
     /// Somebody wants a credential, which is theirs while the stream stands in their View.
     Credential {

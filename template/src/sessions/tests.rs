@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use livepeer::ApiKey;
-use session::{Action, Participant, Seat};
+use session::{Action, Participant, Seat, Sending};
 use tokio::time::timeout;
 use url::Url;
 
@@ -223,4 +223,48 @@ async fn a_notice_waits_for_who_is_there_and_not_for_who_has_left() {
         }
     };
     timeout(Duration::from_secs(10), left).await.unwrap();
+}
+
+/// What was last said of switches, and how many inputs the log holds.
+async fn logged(sessions: &Sessions, id: &str) -> (String, u64) {
+    let wanted = id.to_owned();
+    let load = sessions.shared.store.run(move |c| store::load(c, &wanted));
+    let saved = load.await.unwrap().unwrap();
+    let state: serde_json::Value = serde_json::from_str(&saved.state).unwrap();
+    (state["sending"].to_string(), saved.inputs)
+}
+
+#[tokio::test]
+async fn switches_are_taken_from_who_is_there_and_logged_when_they_change_something() {
+    let (_folder, sessions, _) = session().await;
+    let id = stored_toy(&sessions).await;
+    let actor = toy(&sessions, &id).await;
+    let (line, mut ada) = come(&actor, "ada").await;
+    let begun = logged(&sessions, &id).await.1;
+    let switch = |line, camera| {
+        let sending = Sending {
+            camera,
+            microphone: true,
+        };
+        actor.send(Ask::Switched {
+            participant: ParticipantId::from("ada"),
+            line,
+            sending,
+        })
+    };
+    // Both are on, as every page begins; and a line that is nobody's says nothing.
+    switch(line, true).await.unwrap();
+    switch(line + 1, false).await.unwrap();
+    press(&actor, line, "tell", "eve").await;
+    hears(&mut ada, "tell eve").await;
+    let on = r#"{"camera":true,"microphone":true}"#;
+    assert_eq!(logged(&sessions, &id).await, (on.to_owned(), begun + 1));
+
+    for _ in 0..3 {
+        switch(line, false).await.unwrap();
+    }
+    press(&actor, line, "tell", "bob").await;
+    hears(&mut ada, "tell bob").await;
+    let off = r#"{"camera":false,"microphone":true}"#;
+    assert_eq!(logged(&sessions, &id).await, (off.to_owned(), begun + 3));
 }

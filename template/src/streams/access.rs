@@ -7,7 +7,7 @@ use livepeer::studio::Ingest;
 use livepeer::token::PlaybackSigner;
 use livepeer::{PlaybackToken, PrivateKey, SecretUrl};
 use serde::{Deserialize, Serialize};
-use session::{ParticipantId, Timestamp};
+use session::{ParticipantId, Players, Timestamp};
 use url::Url;
 
 use super::{Streams, StreamsError, lock};
@@ -19,6 +19,15 @@ use crate::store::StoreError;
 /// token that a player came with, so a shorter one would cut every viewer in the middle of a show. It is for one take's
 /// stream and is worth nothing when that has ended.
 const TOKEN_LIFE: Duration = Duration::from_secs(12 * 60 * 60);
+/// How long it does for a stream that is for a few people alone. It bounds what a token is worth that was passed on or
+/// stolen: Livepeer cannot take back a single one. A page renews its own before that, by a second connection that takes
+/// over when it has a picture, so that nobody sees a cut. Arbitrary, but well above [`super::REFRESH_SECONDS`], after which
+/// the nodes find an expired one.
+///
+/// It is not what shuts people out at once. What a node has been told it may keep for minutes, and Studio's gate has had
+/// gaps; so such a stream is made anew for every call, with an unguessable id, and ended with it: then there is nothing
+/// left to play, whatever tokens are about.
+const PRIVATE_TOKEN_LIFE: Duration = Duration::from_secs(10 * 60);
 /// How long the places to publish to are taken as known.
 const INGEST_LIFE: Duration = Duration::from_secs(5 * 60);
 /// Playback addresses remembered; beyond that, all are asked for anew. Arbitrary.
@@ -74,33 +83,49 @@ impl Streams {
         Ok(url)
     }
 
-    /// A token with which `person` may play a stream, and when it expires.
+    /// A token with which `person` may play a stream, and when it expires; none for a stream that needs none.
     pub(crate) async fn token(
         &self,
-        playback_id: &str,
+        made: &Made,
         person: &ParticipantId,
-    ) -> Result<(PlaybackToken, Timestamp), StreamsError> {
+    ) -> Result<Option<(PlaybackToken, Timestamp)>, StreamsError> {
+        let life = match made.players {
+            Players::Anyone => return Ok(None),
+            Players::Admitted => TOKEN_LIFE,
+            Players::Only(_) => PRIVATE_TOKEN_LIFE,
+        };
         let signer = self.signer().await?;
         let custom = [("participant".to_owned(), person.0.as_str().into())];
         // Livepeer: 5 a token that lets one person play one stream
         let token = signer.mint(
-            playback_id,
+            &made.playback_id,
             SystemTime::now(),
-            TOKEN_LIFE,
+            life,
             custom.into_iter().collect(),
         )?;
-        Ok((token, clock::now().after(TOKEN_LIFE)))
+        Ok(Some((token, clock::now().after(life))))
     }
 
     async fn signer(&self) -> Result<Arc<PlaybackSigner>, StreamsError> {
-        let mut signer = self.inner.signer.lock().await;
-        if let Some(signer) = &*signer {
-            return Ok(Arc::clone(signer));
+        let known = || lock(&self.inner.signer).clone();
+        if let Some(signer) = known() {
+            return Ok(signer);
         }
+        let _one_at_a_time = self.inner.signing.lock().await;
+        match known() {
+            Some(signer) => Ok(signer),
+            None => self.make_signer().await,
+        }
+    }
+
+    /// Makes the signer anew. Who calls this holds `signing`: two at once would each make a key.
+    async fn make_signer(&self) -> Result<Arc<PlaybackSigner>, StreamsError> {
         let kept = self.signing_key().await?;
         let issuer = format!("app {}", self.inner.instance);
-        let made = Arc::new(PlaybackSigner::new(&kept.public, &kept.private, issuer)?);
-        Ok(Arc::clone(signer.insert(made)))
+        let signer = PlaybackSigner::new(&kept.public, &kept.private, issuer)?;
+        Ok(Arc::clone(
+            lock(&self.inner.signer).insert(Arc::new(signer)),
+        ))
     }
 
     /// The key kept in the database, if Livepeer still honours it, or a new one in its place.
@@ -139,9 +164,10 @@ impl Streams {
         Ok(kept)
     }
 
-    /// Whether Livepeer still honours the key that tokens are signed with; makes another if not.
+    /// Whether Livepeer still honours the key that tokens are signed with; makes another if not. Until that is known,
+    /// the one at hand serves.
     pub(crate) async fn renew_signing_key(&self) -> Result<(), StreamsError> {
-        *self.inner.signer.lock().await = None;
-        self.signer().await.map(drop)
+        let _one_at_a_time = self.inner.signing.lock().await;
+        self.make_signer().await.map(drop)
     }
 }

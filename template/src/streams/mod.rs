@@ -42,7 +42,9 @@ struct Inner {
     store: Store,
     metrics: Arc<Metrics>,
     /// Made at the first use, and again when Livepeer no longer knows the key.
-    signer: tokio::sync::Mutex<Option<Arc<PlaybackSigner>>>,
+    signer: Mutex<Option<Arc<PlaybackSigner>>>,
+    /// Held while one is made.
+    signing: tokio::sync::Mutex<()>,
     ingest: Mutex<Option<(Instant, Ingest)>>,
     /// WHEP addresses by playback id.
     addresses: Mutex<HashMap<String, Url>>,
@@ -82,7 +84,8 @@ impl Streams {
                 renditions,
                 store,
                 metrics,
-                signer: tokio::sync::Mutex::default(),
+                signer: Mutex::default(),
+                signing: tokio::sync::Mutex::default(),
                 ingest: Mutex::default(),
                 addresses: Mutex::default(),
             }),
@@ -109,7 +112,7 @@ impl Streams {
         slot: &Slot,
         spec: &StreamSpec,
     ) -> Result<Made, StreamsError> {
-        let policy = match spec.players {
+        let policy = match &spec.players {
             Players::Anyone => PlaybackPolicy::public(),
             Players::Admitted | Players::Only(_) => {
                 PlaybackPolicy::jwt().refreshed_every(REFRESH_SECONDS)
@@ -241,7 +244,8 @@ fn made(stream: Stream, spec: &StreamSpec) -> Result<Made, StreamsError> {
         id: stream.id,
         key: stream.stream_key.ok_or(StreamsError::NoKey)?,
         playback_id: stream.playback_id,
-        needs_token: spec.players != Players::Anyone,
+        publisher: spec.publisher.clone(),
+        players: spec.players.clone(),
         active: false,
     })
 }

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use session::{Action, Deadline, Effect, Input, Participant, ParticipantId, Refusal, Slot};
+use session::{
+    Action, Deadline, Effect, Input, Participant, ParticipantId, Refusal, Sending, Slot, Timestamp,
+};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
 use super::{Actor, SETBACK, not_saved};
 use crate::clock;
+use crate::kind::Machine;
 use crate::sessions::ask::{Ask, Denied, News, Right};
 use crate::sessions::audience::{Outgoing, Resume};
 use crate::sessions::effects::Outcome;
@@ -34,6 +37,11 @@ impl Actor {
                 id,
                 action,
             } => self.acted(step, participant, line, id, action).await,
+            Ask::Switched {
+                participant,
+                line,
+                sending,
+            } => self.switched(step, participant, line, sending),
             Ask::Credential {
                 participant,
                 slot,
@@ -123,6 +131,31 @@ impl Actor {
         });
     }
 
+    /// Pages say what is switched on at every turn, to be sure that it is known. What tells nothing new is not worth a
+    /// place in the log.
+    fn switched(
+        &mut self,
+        step: &mut Step,
+        participant: ParticipantId,
+        line: u64,
+        sending: Sending,
+    ) {
+        if !self.audience.holds(&participant, line) {
+            return;
+        }
+        let state = |machine: &dyn Machine| machine.state().ok();
+        let (now, before) = (clock::now(), state(&*self.machine));
+        let input = Input::Switched {
+            participant,
+            sending,
+        };
+        match self.machine.handle(now, input.clone()) {
+            Ok(effects) if effects.is_empty() && before == state(&*self.machine) => {}
+            Ok(effects) => self.took(step, now, input, None, effects),
+            Err(refusal) => refused(&self.session, &refusal),
+        }
+    }
+
     fn credential(
         &self,
         participant: &ParticipantId,
@@ -138,6 +171,15 @@ impl Actor {
             return Err(Denied::NotInView);
         }
         let held = self.streams.get(slot).ok_or(Denied::NotThere)?;
+        // The View is the permission. That a View can err must not open what is for a few people alone.
+        let meant = match right {
+            Right::Publish => held.made.publisher == *participant,
+            Right::Play => held.made.may_be_played_by(participant),
+        };
+        if !meant {
+            tracing::error!(session = %self.session, %slot, ?right, "a View shows a stream to somebody for whom it is not");
+            return Err(Denied::NotInView);
+        }
         Ok(held.made.clone())
     }
 
@@ -280,7 +322,7 @@ impl Actor {
     /// Gives news of the world to the architecture, which has no say in whether it happened.
     fn happened(&mut self, step: &mut Step, input: Input) {
         if let Err(refusal) = self.handle(step, input, None) {
-            tracing::warn!(session = %self.session, %refusal, "the architecture refused news of the world");
+            refused(&self.session, &refusal);
         }
     }
 
@@ -293,10 +335,26 @@ impl Actor {
     ) -> Result<(), Refusal> {
         let now = clock::now();
         let effects = self.machine.handle(now, input.clone())?;
+        self.took(step, now, input, act, effects);
+        Ok(())
+    }
+
+    /// Notes an input that the architecture has taken, and its effects.
+    fn took(
+        &self,
+        step: &mut Step,
+        now: Timestamp,
+        input: Input,
+        act: Option<String>,
+        effects: Vec<Effect>,
+    ) {
         step.changes.inputs.push((now, input, act));
         for effect in effects {
             step.note(effect, &self.outbox);
         }
-        Ok(())
     }
+}
+
+fn refused(session: &str, refusal: &Refusal) {
+    tracing::warn!(session, %refusal, "the architecture refused news of the world");
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use livepeer::StreamKey;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::de::DeserializeOwned;
-use session::{Deadline, Effect, ParticipantId, Slot, Timestamp};
+use session::{Deadline, Effect, ParticipantId, Players, Slot, Timestamp};
 
 pub(crate) use self::owned::{Owned, in_the_making, owned, owner, unfinished};
 pub(crate) use self::write::{Changes, write};
@@ -54,10 +54,22 @@ pub(crate) struct Made {
     pub(crate) key: StreamKey,
     /// What its players ask for.
     pub(crate) playback_id: String,
-    /// Whether a player needs a token.
-    pub(crate) needs_token: bool,
+    /// The only one who is given its key.
+    pub(crate) publisher: ParticipantId,
+    /// Who may play it.
+    pub(crate) players: Players,
     /// Whether media arrived, when the session last heard.
     pub(crate) active: bool,
+}
+
+impl Made {
+    /// Whether somebody may be given what it takes to play it, should it stand in their View.
+    pub(crate) fn may_be_played_by(&self, participant: &ParticipantId) -> bool {
+        match &self.players {
+            Players::Anyone | Players::Admitted => true,
+            Players::Only(these) => these.contains(participant),
+        }
+    }
 }
 
 /// Stores a new session.
@@ -128,15 +140,16 @@ pub(crate) fn load(connection: &mut Connection, id: &str) -> Result<Option<Saved
     )?;
     each(
         &connection,
-        "SELECT slot, stream_id, stream_key, playback_id, needs_token, active FROM streams WHERE session = ?1",
+        "SELECT slot, stream_id, stream_key, playback_id, publisher, players, active FROM streams WHERE session = ?1",
         id,
         |row| {
             let made = Made {
                 id: row.get(1)?,
                 key: row.get::<_, String>(2)?.into(),
                 playback_id: row.get(3)?,
-                needs_token: row.get(4)?,
-                active: row.get(5)?,
+                publisher: ParticipantId(row.get(4)?),
+                players: json(row, 5)?,
+                active: row.get(6)?,
             };
             saved.streams.insert(slot(row, 0)?, made);
             Ok(())

@@ -109,8 +109,8 @@ fn write_streams(
     for (slot, made) in &changes.streams {
         transaction
             .prepare_cached(
-                "INSERT INTO streams (session, slot, stream_id, stream_key, playback_id, needs_token, active)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                "INSERT INTO streams (session, slot, stream_id, stream_key, playback_id, publisher, players, active)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
                  ON CONFLICT (session, slot) DO UPDATE SET active = excluded.active",
             )?
             .execute(params![
@@ -119,7 +119,8 @@ fn write_streams(
                 made.id,
                 made.key.expose(),
                 made.playback_id,
-                made.needs_token,
+                made.publisher.0,
+                serde_json::to_string(&made.players)?,
                 made.active
             ])?;
     }
