@@ -19,16 +19,16 @@ pub(crate) fn routes() -> Router<App> {
         .route("/s/{id}/host", get(host))
 }
 
+/// The page says neither what the session is called nor whose it is: somebody may have the link who is not to know. Both
+/// come with the View.
 #[derive(Template)]
 #[template(path = "session.html")]
 struct SessionPage {
     session_id: String,
-    title: String,
     /// `host` or `guest`, as in the address of the WebSocket.
     seat: &'static str,
     live_url: String,
     watch_url: String,
-    host_name: String,
     app_name: &'static str,
 }
 
@@ -67,9 +67,7 @@ async fn show(
     let shown = page(&SessionPage {
         live_url: format!("/s/{id}/live?seat={seat}"),
         watch_url: app.address(&format!("s/{id}")),
-        title: record.title,
         seat,
-        host_name: record.host_name,
         app_name: env!("CARGO_PKG_NAME"),
         session_id: id,
     });
