@@ -251,6 +251,13 @@ fn web_address(text: &str) -> Option<Url> {
 
 /// Checks what the parser must not check, because it would print what it refuses.
 fn check_secrets(config: &Config) -> Result<(), String> {
+    let signs_in = |url: &Url| !url.username().is_empty() || url.password().is_some();
+    if config.public_url.as_ref().is_some_and(signs_in) {
+        return Err(
+            "PUBLIC_URL has a user or a password in it, which every page would show; remove them, and everything else \
+             between // and the name of the host".into(),
+        );
+    }
     let graphic = |key: &ApiKey| key.expose().bytes().all(|b| b.is_ascii_graphic());
     if !config.livepeer_api_key.as_ref().is_none_or(graphic) {
         return Err(
@@ -405,6 +412,7 @@ mod tests {
         for (flag, value) in [
             ("--livepeer-api-key", "k\u{fc}-4711"),
             ("--session-secret", "4711"),
+            ("--public-url", "https://ada:4711@live.example.org"),
         ] {
             let refused = said(flag, value);
             assert!(!refused.contains("4711"), "{refused}");
