@@ -25,7 +25,8 @@ pub fn all() -> anyhow::Result<Vec<Derived>> {
     let model = Model::load()?;
     Ok(vec![
         manifest(&model)?,
-        architectures(&model)?,
+        source(&model, "template/src/architectures.rs.liquid")?,
+        source(&model, "template/tests/app/main.rs.liquid")?,
         origin(&model)?,
     ])
 }
@@ -131,32 +132,47 @@ fn in_generated_lock(lock: &toml::Table, name: &str) -> bool {
     seen.contains(name)
 }
 
-/// The list of architectures that the app is built with.
-fn architectures(model: &Model) -> anyhow::Result<Derived> {
-    let source = root::read("template/src/architectures.rs")?;
+/// A source file in which what belongs to one architecture is a `#[cfg]` line that names its feature, and the line after.
+fn source(model: &Model, path: &'static str) -> anyhow::Result<Derived> {
+    let text = root::read(path.strip_suffix(".liquid").unwrap_or(path))?;
+    Ok(Derived {
+        path,
+        text: lines_of_the_chosen(model, &text).with_context(|| path.to_owned())?,
+    })
+}
+
+fn lines_of_the_chosen(model: &Model, source: &str) -> anyhow::Result<String> {
     let mut text = String::new();
     let mut lines = source.lines();
     while let Some(line) = lines.next() {
-        let Some(name) = line
-            .trim()
-            .strip_prefix("#[cfg(feature = \"")
-            .and_then(|rest| rest.strip_suffix("\")]"))
-        else {
-            writeln!(text, "{line}")?;
-            continue;
-        };
-        if !model.architectures().iter().any(|known| known == name) {
-            bail!("architectures.rs knows '{name}', which cargo-generate.toml does not offer");
+        let condition = line.trim().strip_prefix("#[cfg(").unwrap_or_default();
+        let named: Vec<&str> = condition
+            .split("feature = \"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+            .filter(|feature| is_architecture(model, feature))
+            .collect();
+        match named[..] {
+            [] => writeln!(text, "{line}")?,
+            [name] => {
+                if !model.architectures().iter().any(|known| known == name) {
+                    bail!("it knows '{name}', which cargo-generate.toml does not offer");
+                }
+                let entry = lines
+                    .next()
+                    .with_context(|| format!("nothing follows the cfg of '{name}'"))?;
+                writeln!(text, "{}{line}\n{entry}{}", opening(name), closing())?;
+            }
+            _ => bail!("one line belongs to several architectures: {line}"),
         }
-        let entry = lines
-            .next()
-            .with_context(|| format!("nothing follows the cfg of '{name}'"))?;
-        writeln!(text, "{}{line}\n{entry}{}", opening(name), closing())?;
     }
-    Ok(Derived {
-        path: "template/src/architectures.rs.liquid",
-        text,
-    })
+    Ok(text)
+}
+
+/// Whether that feature is an architecture's: one that is offered, or that is about to be.
+fn is_architecture(model: &Model, feature: &str) -> bool {
+    model.architectures().iter().any(|known| known == feature)
+        || root::kit().join("architectures").join(feature).is_dir()
 }
 
 /// `.livepeer-starter.toml`: where a project came from.
@@ -237,4 +253,30 @@ fn between<'a>(text: &'a str, from: &str, to: &str) -> anyhow::Result<&'a str> {
         .split_once(to)
         .with_context(|| format!("Cargo.toml has lost '{to}'"))?;
     Ok(inner)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_line_that_names_an_architecture_goes_with_the_one_after_it() {
+        let model = Model::load().unwrap();
+        let source = "mod a;\n#[cfg(feature = \"local\")]\nmod b;\n\
+                      #[cfg(all(feature = \"one-to-many\", feature = \"local\"))]\nmod c;\nmod d;\n";
+        let text = lines_of_the_chosen(&model, source).unwrap();
+        assert_eq!(
+            text,
+            "mod a;\n#[cfg(feature = \"local\")]\nmod b;\n{%- if architectures contains \"one-to-many\" %}\n\
+             #[cfg(all(feature = \"one-to-many\", feature = \"local\"))]\nmod c;\n{%- endif %}\nmod d;\n"
+        );
+    }
+
+    #[test]
+    fn a_line_that_names_several_cannot_go_with_either() {
+        let model = Model::load().unwrap();
+        let source = "#[cfg(any(feature = \"one-to-many\", feature = \"one-to-one\"))]\nmod a;\n";
+        assert!(lines_of_the_chosen(&model, source).is_err());
+    }
 }
