@@ -15,7 +15,7 @@ use crate::view::View;
 /// The state is serde data: the shell stores it after each input and restores it after a restart. Given the same
 /// opening and the same inputs at the same times, an architecture gives the same effects and Views.
 pub trait Architecture: Serialize + DeserializeOwned + Send + 'static {
-    /// The name in configuration, storage and the Cargo feature, such as `one-to-many`.
+    /// The name in configuration, storage and the Cargo feature: lower-case words with hyphens between them.
     const NAME: &'static str;
     /// What a person calls it, such as "Live show".
     const TITLE: &'static str;
