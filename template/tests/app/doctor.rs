@@ -6,9 +6,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::fake::{self, FakeLivepeer};
 use crate::support::{Browser, TestApp};
+use crate::toy::TOY;
 
 async fn refused(config: Config) -> String {
-    match app::start(config, CancellationToken::new()).await {
+    match app::start(config, TOY, CancellationToken::new()).await {
         Err(StartError::Livepeer(words)) => words,
         Err(other) => panic!("{other:?}"),
         Ok(_) => panic!("it started"),
@@ -31,7 +32,7 @@ async fn a_wrong_key_is_named_and_not_told() {
     );
     assert!(!words.contains("4711"), "{words}");
 
-    let found = app::doctor::examine(&config).await;
+    let found = app::doctor::examine(&config, TOY).await;
     let mends: Vec<&String> = found.iter().filter_map(|f| f.as_ref().err()).collect();
     assert_eq!(mends, [&words]);
 }
@@ -64,7 +65,7 @@ async fn a_taken_port_is_named() {
     let config = TestApp::config(&folder, |config| {
         config.listen = taken.local_addr().unwrap()
     });
-    let error = app::start(config, CancellationToken::new())
+    let error = app::start(config, TOY, CancellationToken::new())
         .await
         .err()
         .unwrap();
@@ -96,7 +97,7 @@ async fn a_taken_udp_port_is_named() {
     let config = TestApp::config(&folder, |config| {
         config.livepeer_local_udp = taken.local_addr().unwrap();
     });
-    let error = app::start(config, CancellationToken::new())
+    let error = app::start(config, TOY, CancellationToken::new())
         .await
         .err()
         .unwrap();
@@ -113,7 +114,7 @@ async fn a_start_that_livepeer_keeps_waiting_can_be_called_off() {
         config.livepeer_api_url = Some(api.parse().unwrap());
     });
     let shutdown = CancellationToken::new();
-    let starting = tokio::spawn(app::start(config, shutdown.clone()));
+    let starting = tokio::spawn(app::start(config, TOY, shutdown.clone()));
     // It is asked, and says nothing.
     let _asked = silent.accept().await.unwrap();
     shutdown.cancel();

@@ -63,7 +63,7 @@ async fn who_cannot_have_a_stream_is_told_and_may_try_again() {
     let mut host = ada.host(&session).await;
     *livepeer.failing.lock().unwrap() = Some((StatusCode::UNAUTHORIZED, false));
     host.press("go-live").await;
-    host.until(|message| message["view"]["headline"] == "The show could not start")
+    host.until(|message| message["view"]["headline"] == "There is no stream")
         .await;
     assert!(
         host.view["detail"].as_str().unwrap().contains("Livepeer"),

@@ -59,7 +59,7 @@ async fn a_button_is_answered_once_however_often_it_is_sent() {
         (&answer["type"], &answer["id"]),
         (&json!("refused"), &json!("two"))
     );
-    assert_eq!(answer["reason"], "The show is on already.");
+    assert_eq!(answer["reason"], "Not now.");
 }
 
 #[tokio::test]

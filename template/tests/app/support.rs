@@ -5,8 +5,8 @@
 use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
-use app::Running;
 use app::config::Config;
+use app::{Kind, Running};
 use futures_util::{SinkExt as _, StreamExt as _};
 use livepeer::studio::{Studio, StudioConfig};
 use reqwest::header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE};
@@ -20,6 +20,8 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tokio_util::sync::CancellationToken;
 use url::Url;
+
+use crate::toy::TOY;
 
 /// Longer than anything here takes; a test that waits this long has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -47,9 +49,25 @@ impl TestApp {
 
     /// The same, with what an earlier one has left in its folder.
     pub(crate) async fn start_in(folder: TempDir, configure: impl FnOnce(&mut Config)) -> TestApp {
+        TestApp::begin(folder, TOY, configure).await
+    }
+
+    /// The same with other architectures.
+    pub(crate) async fn start_as(
+        kinds: &'static [Kind],
+        configure: impl FnOnce(&mut Config),
+    ) -> TestApp {
+        TestApp::begin(tempfile::tempdir().unwrap(), kinds, configure).await
+    }
+
+    async fn begin(
+        folder: TempDir,
+        kinds: &'static [Kind],
+        configure: impl FnOnce(&mut Config),
+    ) -> TestApp {
         let config = TestApp::config(&folder, configure);
         let shutdown = CancellationToken::new();
-        let running = app::start(config, shutdown.clone()).await.unwrap();
+        let running = app::start(config, kinds, shutdown.clone()).await.unwrap();
         TestApp {
             url: running.public_url.clone(),
             folder,
@@ -178,14 +196,15 @@ impl Browser {
         self.cookie.lock().unwrap().clone()
     }
 
-    /// Starts a show, and gives its session's id.
+    /// Creates a session of the default kind, and gives its id.
     pub(crate) async fn create(&self) -> String {
-        let show = [
-            ("title", "Friday"),
-            ("name", "Ada"),
-            ("kind", "one-to-many"),
-        ];
-        let answer = self.post_form("/sessions", &show).await;
+        self.create_kind("").await
+    }
+
+    /// Creates a session of that kind, and gives its id.
+    pub(crate) async fn create_kind(&self, kind: &str) -> String {
+        let form = [("title", "Friday"), ("name", "Ada"), ("kind", kind)];
+        let answer = self.post_form("/sessions", &form).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
         let path = answer.location().strip_suffix("/host").unwrap();
         path.strip_prefix("/s/").unwrap().to_owned()
