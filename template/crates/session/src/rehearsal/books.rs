@@ -7,7 +7,7 @@ use crate::effect::{Effect, StreamSpec};
 use crate::id::{Deadline, ParticipantId, Slot, Timestamp};
 use crate::input::{Action, Input};
 use crate::rehearsal::ensure;
-use crate::view::{Button, View};
+use crate::view::{Button, Emphasis, View};
 
 /// Somebody who never comes.
 const STRANGER: &str = "a-stranger";
@@ -140,13 +140,10 @@ impl Books {
     }
 
     /// What those who are here may press.
-    pub(super) fn offers(&self) -> Vec<(ParticipantId, Action)> {
+    pub(super) fn offers(&self) -> Vec<Offer> {
         let here = self.views.iter().filter(|(who, _)| self.is_here(who));
-        here.flat_map(|(who, view)| {
-            view.every_button()
-                .map(|button| (who.clone(), pressed(button)))
-        })
-        .collect()
+        here.flat_map(|(who, view)| view.every_button().map(|button| Offer::of(who, button)))
+            .collect()
     }
 
     /// Lets time go by, but no deadline.
@@ -251,9 +248,30 @@ impl Books {
     }
 }
 
-fn pressed(button: &Button) -> Action {
-    Action {
-        name: button.action.clone(),
-        target: button.target.clone(),
+/// A button, and who may press it.
+pub(super) struct Offer {
+    pub(super) by: ParticipantId,
+    pub(super) emphasis: Emphasis,
+    action: Action,
+}
+
+impl Offer {
+    fn of(by: &ParticipantId, button: &Button) -> Offer {
+        Offer {
+            by: by.clone(),
+            emphasis: button.emphasis,
+            action: Action {
+                name: button.action.clone(),
+                target: button.target.clone(),
+            },
+        }
+    }
+
+    /// What happens when it is pressed.
+    pub(super) fn pressed(&self) -> Input {
+        Input::Acted {
+            participant: self.by.clone(),
+            action: self.action.clone(),
+        }
     }
 }

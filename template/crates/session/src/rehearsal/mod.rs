@@ -238,12 +238,9 @@ impl<A: Architecture> World<A> {
 
     /// Presses every button of everybody who is here, each as if it were the only one.
     fn press_every_button(&self) -> Result<(), String> {
-        for (who, action) in self.books.offers() {
+        for offer in self.books.offers() {
             let mut architecture: A = restored(&self.stored)?;
-            let press = Input::Acted {
-                participant: who,
-                action,
-            };
+            let press = offer.pressed();
             let told = transcript::told(&press);
             if let Err(refusal) = architecture.handle(self.books.now(), press) {
                 return Err(format!(

@@ -1,8 +1,11 @@
 //! What can happen next.
 
+use std::collections::BTreeSet;
+
 use crate::id::{Deadline, ParticipantId, Slot};
 use crate::input::{Action, Input, Participant, Seat, Sending};
-use crate::rehearsal::books::{Books, State};
+use crate::rehearsal::books::{Books, Offer, State};
+use crate::view::Emphasis;
 
 /// One step of a rehearsal. What it comes to depends on how things stand: the numbers choose among what is possible
 /// then, and small numbers choose the simpler things, so that shrinking them makes a story plainer.
@@ -22,58 +25,43 @@ impl From<(u8, u8, u8)> for Step {
     }
 }
 
-/// How many kinds there are; some come up more often, by having several numbers.
-const KINDS: u8 = 30;
+/// How many kinds there are. What builds a story up comes up more often than what tears it down, by having several
+/// numbers: else few would come to where most can go wrong.
+const KINDS: u8 = 32;
 
 impl Step {
     /// What it comes to, if anything.
     pub(super) fn input(self, books: &mut Books) -> Option<Input> {
         books.wait(1);
-        Some(match self.kind % KINDS {
-            0..=2 => self.comes(books, false)?,
-            3..=8 => self.presses(books)?,
-            9..=11 => Input::Provisioned {
-                slot: self.stream(books, |state| state == State::Making)?,
-            },
-            12..=14 => Input::Started {
-                slot: self.stream(books, |state| state == State::Quiet)?,
-            },
-            15..=16 => Input::Idle {
-                slot: self.stream(books, |state| state == State::Live)?,
-            },
-            17..=18 => Input::DeadlinePassed {
-                deadline: books.pass()?,
-            },
-            19 => {
+        let input = match self.kind % KINDS {
+            0..=1 => self.comes(books, false),
+            2..=6 => self.presses(books, false),
+            7..=11 => self.news(books, &[State::Making], provisioned),
+            12..=18 => self.news(books, &[State::Quiet], started),
+            19..=20 => self.news(books, &[State::Live], idle),
+            21 => passed(books),
+            22 => self.presses(books, true),
+            23 => {
                 books.wait(u64::from(self.other));
                 return None;
             }
-            20 => Input::ProvisionFailed {
-                slot: self.stream(books, |state| state == State::Making)?,
-                reason: "Livepeer cannot be reached.".to_owned(),
-            },
-            21 => Input::Ended {
-                slot: self.stream(books, |state| state.exists() || state == State::Ending)?,
-            },
-            22..=23 => {
-                let here: Vec<_> = books.people().filter(|who| books.is_here(who)).collect();
-                let participant = chosen(&here, self.one)?.to_owned().clone();
-                Input::Left { participant }
-            }
-            24 => self.switches(books)?,
+            24 => self.news(books, &[State::Making], failed),
+            25 => self.news(books, &[State::Quiet, State::Live, State::Ending], ended),
+            26 => self.leaves(books),
+            27 => self.switches(books),
             // From here on, what should not happen.
-            25 => self.presses_what_is_not_there(books)?,
-            26..=27 => self.news_of_any_stream(books)?,
-            28 => Input::DeadlinePassed {
-                deadline: self.any_deadline(books)?,
-            },
+            28 => self.presses_what_is_not_there(books),
+            29 => self.any_news(books),
+            30 => self.any_deadline(books),
             _ => match self.other % 2 {
-                0 => self.comes(books, true)?,
-                _ => Input::Left {
-                    participant: self.anybody(books)?,
-                },
+                0 => self.comes(books, true),
+                _ => self.leaves_again(books),
             },
-        })
+        };
+        // Nothing of that kind is possible at the moment: something else happens.
+        input
+            .or_else(|| self.presses(books, false))
+            .or_else(|| self.comes(books, false))
     }
 
     /// Anybody at all: here or not, and the stranger.
@@ -95,20 +83,24 @@ impl Step {
         })
     }
 
-    /// Somebody who is here presses a button that they are offered.
-    fn presses(self, books: &Books) -> Option<Input> {
-        let offers = books.offers();
+    /// Somebody who is here leaves.
+    fn leaves(self, books: &Books) -> Option<Input> {
+        let here: Vec<_> = books.people().filter(|who| books.is_here(who)).collect();
+        let participant = (*chosen(&here, self.one)?).clone();
+        Some(Input::Left { participant })
+    }
+
+    /// Somebody who is here presses a button that they are offered: one that cannot be undone, or one of the others.
+    fn presses(self, books: &Books, danger: bool) -> Option<Input> {
+        let mut offers = books.offers();
+        offers.retain(|offer| (offer.emphasis == Emphasis::Danger) == danger);
         let able: Vec<_> = books
             .people()
-            .filter(|who| offers.iter().any(|(by, _)| by == *who))
+            .filter(|who| offers.iter().any(|offer| offer.by == **who))
             .collect();
         let who = *chosen(&able, self.one)?;
-        let own: Vec<_> = offers.iter().filter(|(by, _)| by == who).collect();
-        let (_, action) = chosen(&own, self.other)?;
-        Some(Input::Acted {
-            participant: who.clone(),
-            action: action.clone(),
-        })
+        offers.retain(|offer| offer.by == *who);
+        chosen(&offers, self.other).map(Offer::pressed)
     }
 
     /// Anybody presses anything about anybody: some of it may be on offer after all.
@@ -138,45 +130,68 @@ impl Step {
         })
     }
 
-    /// One of the streams of which that is true.
-    fn stream(self, books: &Books, is: impl Fn(State) -> bool) -> Option<Slot> {
-        let fitting: Vec<_> = books
-            .streams()
-            .iter()
-            .filter(|(_, booked)| is(booked.state))
-            .collect();
-        chosen(&fitting, self.one).map(|(slot, _)| (*slot).clone())
+    /// Anybody leaves, here or not.
+    fn leaves_again(self, books: &Books) -> Option<Input> {
+        let participant = self.anybody(books)?;
+        Some(Input::Left { participant })
+    }
+
+    /// News of one of the streams of which something of that kind is to be heard.
+    fn news(self, books: &Books, of: &[State], news: fn(Slot) -> Input) -> Option<Input> {
+        let streams = books.streams().iter();
+        let fitting: Vec<_> = streams.filter(|(_, s)| of.contains(&s.state)).collect();
+        chosen(&fitting, self.one).map(|(slot, _)| news((*slot).clone()))
     }
 
     /// Any news of any stream: repeated, late, too early, or of one that never was.
-    fn news_of_any_stream(self, books: &Books) -> Option<Input> {
-        let mut slots: Vec<Slot> = books.streams().keys().cloned().collect();
-        let later = slots
-            .iter()
-            .map(|slot| Slot::new(slot.name.clone(), slot.take + 1));
-        let later: Vec<Slot> = later.filter(|slot| !slots.contains(slot)).collect();
-        slots.extend(later);
-        slots.push(Slot::new("no-such-stream", 1));
+    fn any_news(self, books: &Books) -> Option<Input> {
+        let made = books.streams().keys();
+        let next = made
+            .clone()
+            .map(|slot| Slot::new(&slot.name, slot.take + 1));
+        let never = Slot::new("no-such-stream", 1);
+        let slots: BTreeSet<Slot> = made.cloned().chain(next).chain([never]).collect();
+        let slots: Vec<Slot> = slots.into_iter().collect();
         let slot = chosen(&slots, self.one)?.clone();
-        Some(match self.other % 5 {
-            0 => Input::Provisioned { slot },
-            1 => Input::Started { slot },
-            2 => Input::Idle { slot },
-            3 => Input::ProvisionFailed {
-                slot,
-                reason: "Livepeer cannot be reached.".to_owned(),
-            },
-            _ => Input::Ended { slot },
-        })
+        let news = [provisioned, started, idle, failed, ended];
+        chosen(&news, self.other).map(|news| news(slot))
     }
 
     /// A deadline that was cleared or has passed already, one that is set and passes before its time (the clock was put
     /// back), or one that never was.
-    fn any_deadline(self, books: &Books) -> Option<Deadline> {
+    fn any_deadline(self, books: &Books) -> Option<Input> {
         let mut names: Vec<Deadline> = books.dated().iter().cloned().collect();
         names.push("no-such-deadline".into());
-        chosen(&names, self.one).cloned()
+        let deadline = chosen(&names, self.one)?.clone();
+        Some(Input::DeadlinePassed { deadline })
     }
+}
+
+/// The deadline that is next.
+fn passed(books: &mut Books) -> Option<Input> {
+    let deadline = books.pass()?;
+    Some(Input::DeadlinePassed { deadline })
+}
+
+fn provisioned(slot: Slot) -> Input {
+    Input::Provisioned { slot }
+}
+
+fn failed(slot: Slot) -> Input {
+    let reason = "Livepeer cannot be reached.".to_owned();
+    Input::ProvisionFailed { slot, reason }
+}
+
+fn started(slot: Slot) -> Input {
+    Input::Started { slot }
+}
+
+fn idle(slot: Slot) -> Input {
+    Input::Idle { slot }
+}
+
+fn ended(slot: Slot) -> Input {
+    Input::Ended { slot }
 }
 
 fn chosen<T>(among: &[T], number: u8) -> Option<&T> {
@@ -198,21 +213,14 @@ impl Ending {
         let leaves = books.people().find(|who| books.is_here(who)).cloned();
         let leaves = leaves.map(|participant| Input::Left { participant });
         let first = Step::from((0, 0, 0));
-        let stops = first
-            .stream(books, |state| state == State::Live)
-            .map(|slot| Input::Idle { slot });
+        let stops = first.news(books, &[State::Live], idle);
         // What is being made may yet come to exist when nobody is left to want it.
-        let made = first
-            .stream(books, |state| state == State::Making)
-            .map(|slot| Input::Provisioned { slot });
+        let made = first.news(books, &[State::Making], provisioned);
         let people_and_pictures = match self {
             Ending::PicturesFirst => stops.or(leaves),
             Ending::PeopleFirst => leaves.or(stops),
         };
         books.wait(1);
-        people_and_pictures.or(made).or_else(|| {
-            let deadline = books.pass()?;
-            Some(Input::DeadlinePassed { deadline })
-        })
+        people_and_pictures.or(made).or_else(|| passed(books))
     }
 }
