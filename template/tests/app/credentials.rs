@@ -1,7 +1,13 @@
 //! The View is the permission.
 
+use app::Kind;
 use reqwest::{Method, StatusCode};
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use session::{
+    Architecture, Effect, Input, Opening, ParticipantId, Phase, Play, Players, Publish, Refusal,
+    Renditions, Seat, Sending, Slot, Source, Stream, StreamSpec, Timestamp, View,
+};
 
 use crate::support::TestApp;
 
@@ -68,4 +74,106 @@ async fn what_is_no_request_for_a_credential_is_said_so() {
         })
         .await;
     assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+}
+
+/// An architecture that errs: its stream is the host's, for whoever joins first, and stands in everybody's View, both to
+/// be published and to be played.
+#[derive(Serialize, Deserialize)]
+struct Erring {
+    host: ParticipantId,
+    stream: Option<Stream>,
+}
+
+static ERRING: &[Kind] = &[Kind::of::<Erring>()];
+
+impl Architecture for Erring {
+    const NAME: &'static str = "erring";
+    const TITLE: &'static str = "Erring";
+    const SUMMARY: &'static str = "For tests.";
+    type Policy = ();
+
+    fn open(opening: Opening, (): ()) -> Self {
+        Erring {
+            host: opening.host,
+            stream: None,
+        }
+    }
+
+    fn handle(&mut self, _: Timestamp, input: Input) -> Result<Vec<Effect>, Refusal> {
+        match (input, &mut self.stream) {
+            (Input::Joined { participant }, None) if participant.seat == Seat::Guest => {
+                let spec = StreamSpec {
+                    publisher: self.host.clone(),
+                    players: Players::only(participant.id),
+                    renditions: Renditions::Source,
+                };
+                let (stream, provision) = Stream::provision(Slot::new("private", 1), spec);
+                self.stream = Some(stream);
+                return Ok(vec![provision]);
+            }
+            (Input::Provisioned { slot }, Some(stream)) => {
+                stream.provisioned(&slot);
+            }
+            _ => {}
+        }
+        Ok(vec![])
+    }
+
+    fn view(&self, _: &ParticipantId) -> View {
+        let Some(stream) = self.stream.as_ref().filter(|stream| stream.exists()) else {
+            return View::of(Phase::Waiting, "Nothing", "");
+        };
+        View {
+            publishes: vec![Publish {
+                slot: stream.slot.clone(),
+                source: Source::Camera,
+            }],
+            plays: vec![Play {
+                slot: stream.slot.clone(),
+                label: String::new(),
+                sending: Sending::default(),
+            }],
+            ..View::of(Phase::Live, "Everything", "")
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_for_one_person_is_given_to_nobody_else_even_if_a_view_errs() {
+    let app = TestApp::start_as(ERRING, |_| {}).await;
+    let [ada, bob, eve] = [app.browser(), app.browser(), app.browser()];
+    let session = ada.create().await;
+    let mut host = ada.host(&session).await;
+    let _bobs = bob.watch(&session).await;
+    let eves = eve.watch(&session).await;
+    host.phase("live").await;
+    assert_eq!(eves.view["plays"][0]["slot"], "private.1");
+
+    for (who, seat, publishes, plays) in [
+        (&ada, "host", StatusCode::OK, StatusCode::FORBIDDEN),
+        (&bob, "guest", StatusCode::FORBIDDEN, StatusCode::OK),
+        (&eve, "guest", StatusCode::FORBIDDEN, StatusCode::FORBIDDEN),
+        // The host in another tab is somebody else, who has not even come in.
+        (&ada, "guest", StatusCode::FORBIDDEN, StatusCode::FORBIDDEN),
+    ] {
+        for (what, wanted) in [("publish", publishes), ("play", plays)] {
+            let answer = who.credential(&session, what, "private.1", seat).await;
+            assert_eq!(answer.status, wanted, "{seat} {what}");
+            assert_eq!(
+                answer.json()["url"].is_string(),
+                wanted == StatusCode::OK,
+                "{}",
+                answer.text
+            );
+        }
+    }
+    // And what they are given lasts for minutes.
+    let play = bob.credential(&session, "play", "private.1", "guest").await;
+    assert_eq!(life(&play.json()), 600);
+}
+
+/// For how many seconds a token lets in.
+fn life(credential: &Value) -> u64 {
+    let at = |name: &str| credential[name].as_u64().unwrap();
+    (at("expiresAt") - at("now") + 500) / 1000
 }

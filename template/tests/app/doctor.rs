@@ -1,7 +1,8 @@
 //! What is wrong is said in words, before anything is served.
 
 use app::StartError;
-use app::config::Config;
+use app::config::{Config, Policies};
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::fake::{self, FakeLivepeer};
@@ -121,4 +122,31 @@ async fn a_start_that_livepeer_keeps_waiting_can_be_called_off() {
     let stopping = async { starting.await.unwrap().unwrap().stopped().await };
     let limit = std::time::Duration::from_secs(5);
     tokio::time::timeout(limit, stopping).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_wrong_policy_is_named_before_anything_is_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let config = TestApp::config(&folder, |config| {
+        config.data_dir.clone_from(&data);
+        config.policy = Policies([("toy".to_owned(), json!({"patience": 5}))].into());
+    });
+    let error = app::start(config.clone(), TOY, CancellationToken::new()).await;
+    let words = error.err().unwrap().to_string();
+    for told in ["POLICY", "toy", "patience", r#"{"patience":"Soon"}"#] {
+        assert!(words.contains(told), "{words}");
+    }
+    assert!(!data.exists());
+    let found = app::doctor::examine(&config, TOY).await;
+    assert!(found.contains(&Err(words)), "{found:?}");
+}
+
+#[tokio::test]
+async fn an_app_without_any_architecture_does_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = TestApp::config(&folder, |_| {});
+    let error = app::start(config, &[], CancellationToken::new()).await;
+    let words = error.err().unwrap().to_string();
+    assert!(words.contains("Cargo feature"), "{words}");
 }

@@ -64,6 +64,18 @@ async fn what_somebody_typed_is_shown_and_not_run() {
 }
 
 #[tokio::test]
+async fn the_page_itself_does_not_say_what_the_session_is_called_or_whose_it_is() {
+    let app = TestApp::start().await;
+    let session = app.browser().create().await;
+    let bob = app.browser();
+    let page = bob.get(&format!("/s/{session}")).await.text;
+    assert!(page.contains(&format!(r#"data-session="{session}""#)));
+    assert!(!page.contains("Friday") && !page.contains("Ada"), "{page}");
+    // It comes with the View, for those who are to know.
+    assert_eq!(bob.watch(&session).await.view["title"], "Friday");
+}
+
+#[tokio::test]
 async fn only_the_browser_that_created_a_session_hosts_it() {
     let app = TestApp::start().await;
     let session = app.browser().create().await;

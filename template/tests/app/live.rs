@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Error;
 
+use crate::media::Camera;
 use crate::support::TestApp;
 
 #[tokio::test]
@@ -129,6 +130,7 @@ async fn nonsense_is_answered_and_the_connection_stays() {
         "{}",
         "[1]",
         r#"{"type":"act","id":"x","action":"go-live"}"#,
+        r#"{"type":"switched","camera":true,"microphone":true}"#,
     ] {
         page.say_text(nonsense).await;
         assert_eq!(page.next().await.unwrap()["type"], "error", "{nonsense:?}");
@@ -139,6 +141,7 @@ async fn nonsense_is_answered_and_the_connection_stays() {
         r#"{"type":"join"}"#,
         r#"{"type":"act"}"#,
         r#"{"type":"act","id":"","action":"x"}"#,
+        r#"{"type":"switched","camera":true}"#,
     ] {
         page.say_text(nonsense).await;
         let answer = page.next().await.unwrap();
@@ -168,6 +171,31 @@ async fn too_much_is_cut_off() {
         }
     };
     assert_eq!(code, Some(1008));
+}
+
+#[tokio::test]
+async fn what_somebody_switches_off_is_seen_by_the_others() {
+    let app = TestApp::start().await;
+    let ada = app.browser();
+    let session = ada.create().await;
+    let mut host = ada.host(&session).await;
+    let mut viewer = app.browser().watch(&session).await;
+    let slot = host.go_live().await;
+    let publish = ada.credential(&session, "publish", &slot, "host").await;
+    let _camera = Camera::start(&publish.json()).await;
+    viewer.phase("live").await;
+    let on = json!({"camera": true, "microphone": true});
+    assert_eq!(viewer.view["plays"][0]["sending"], on);
+
+    let muted = json!({"camera": true, "microphone": false});
+    host.switch(true, false).await;
+    viewer.sees_sending(&muted).await;
+    // A page that has taken over says how it is, and the one that it was taken from has no say any more.
+    let mut second = ada.host(&session).await;
+    host.until(|message| message["type"] == "taken-over").await;
+    second.switch(false, false).await;
+    let off = json!({"camera": false, "microphone": false});
+    viewer.sees_sending(&off).await;
 }
 
 #[tokio::test]

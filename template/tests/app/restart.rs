@@ -1,5 +1,7 @@
 //! The server stops, and is back: the show goes on.
 
+use app::config::{Config, Policies};
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::TestApp;
@@ -50,4 +52,25 @@ async fn pages_are_told_that_the_server_restarts() {
         .await
         .unwrap();
     assert_eq!(left.len(), 1);
+}
+
+#[tokio::test]
+async fn a_session_keeps_the_policy_with_which_it_was_created() {
+    let patience = |words: &'static str| {
+        move |config: &mut Config| {
+            let policy = ("toy".to_owned(), json!({"patience": words}));
+            config.policy = Policies([policy].into());
+        }
+    };
+    let app = TestApp::start_with(patience("In a minute")).await;
+    let session = app.browser().create().await;
+    let viewer = app.browser().watch(&session).await;
+    assert_eq!(viewer.view["headline"], "In a minute");
+
+    let app = TestApp::start_in(app.stop().await, patience("In an hour")).await;
+    let viewer = app.browser().watch(&session).await;
+    assert_eq!(viewer.view["headline"], "In a minute");
+    let session = app.browser().create().await;
+    let viewer = app.browser().watch(&session).await;
+    assert_eq!(viewer.view["headline"], "In an hour");
 }

@@ -316,6 +316,19 @@ impl Page {
             .await
     }
 
+    /// Says what is on of the person's camera and microphone.
+    pub(crate) async fn switch(&mut self, camera: bool, microphone: bool) {
+        let switched = json!({"type": "switched", "camera": camera, "microphone": microphone});
+        self.say(&switched).await;
+    }
+
+    /// Waits until the View says that of the first picture.
+    pub(crate) async fn sees_sending(&mut self, sending: &Value) {
+        while self.view["plays"][0]["sending"] != *sending {
+            self.until(|message| message["type"] == "view").await;
+        }
+    }
+
     pub(crate) async fn act(&mut self, id: &str, action: &str) {
         let act = json!({"type": "act", "id": id, "action": action, "target": null, "value": null});
         self.say(&act).await;
