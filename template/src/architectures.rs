@@ -6,6 +6,8 @@ use crate::kind::Kind;
 
 /// Every architecture built in. The start page offers them in this order, and the first one where nobody chooses.
 pub const KINDS: &[Kind] = &[
+    #[cfg(feature = "hybrid")]
+    Kind::of::<hybrid::Hybrid>(),
     #[cfg(feature = "one-to-one")]
     Kind::of::<one_to_one::OneToOne>(),
     #[cfg(feature = "one-to-many")]

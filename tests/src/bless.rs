@@ -2,9 +2,9 @@
 
 use anyhow::{Context, bail};
 
-use crate::{lock, root, twins, twins::Derived};
+use crate::{lock, root, sizes, twins, twins::Derived};
 
-/// Renews the twins, the lock file's twin and the goldens of the generation tests, and says what changed.
+/// Renews the twins, the lock file's twin, the README's sizes and the goldens of the generation tests, and says what changed.
 ///
 /// # Errors
 ///
@@ -13,6 +13,7 @@ pub fn run() -> anyhow::Result<()> {
     let tool = std::env::current_exe()?;
     write(&twins::all()?)?;
     write(&lock::all(&tool)?)?;
+    write(&[sizes::readme(&tool)?])?;
     let goldens = root::cargo(root::kit())
         .args(["test", "--quiet", "--package", "kit", "--test", "goldens"])
         .env("INSTA_UPDATE", "always")

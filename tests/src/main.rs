@@ -21,8 +21,10 @@ struct Cli {
 enum Command {
     /// Make a new project from the kit, and with --run build and serve it
     New(kit::new::Args),
-    /// Renew what is derived: twin files, lock file, goldens
+    /// Renew what is derived: twin files, lock file, the README's sizes, goldens
     Bless,
+    /// Count the files, lines and dependencies of each project
+    Sizes,
     /// Measure the engine in a real browser: join, latency
     #[cfg(all(feature = "lab", not(debug_assertions)))]
     Bench(kit::bench::Args),
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::New(args) => kit::new::run(args),
         Command::Bless => kit::bless::run(),
+        Command::Sizes => kit::sizes::run(),
         #[cfg(all(feature = "lab", not(debug_assertions)))]
         Command::Bench(args) => kit::bench::run(args),
         #[cfg(not(all(feature = "lab", not(debug_assertions))))]
