@@ -34,7 +34,7 @@ impl Step {
     pub(super) fn input(self, books: &mut Books) -> Option<Input> {
         books.wait(1);
         let input = match self.kind % KINDS {
-            0..=1 => self.comes(books, false),
+            0..=1 => self.comes(books),
             2..=6 => self.presses(books, false),
             7..=11 => self.news(books, &[State::Making], provisioned),
             12..=18 => self.news(books, &[State::Quiet], started),
@@ -53,15 +53,16 @@ impl Step {
             28 => self.presses_what_is_not_there(books),
             29 => self.any_news(books),
             30 => self.any_deadline(books),
-            _ => match self.other % 2 {
-                0 => self.comes(books, true),
+            _ => match self.other % 3 {
+                0 => self.by_a_door(books, true),
+                1 => self.by_a_door(books, false),
                 _ => self.leaves_again(books),
             },
         };
         // Nothing of that kind is possible at the moment: something else happens.
         input
             .or_else(|| self.presses(books, false))
-            .or_else(|| self.comes(books, false))
+            .or_else(|| self.comes(books))
     }
 
     /// Anybody at all: here or not, and the stranger.
@@ -69,18 +70,18 @@ impl Step {
         chosen(&books.people().collect::<Vec<_>>(), self.one).map(|who| (*who).clone())
     }
 
-    /// Somebody comes by their own door or by the wrong one, here already or not. The stranger does not.
-    fn comes(self, books: &Books, wrong: bool) -> Option<Input> {
-        let cast: Vec<_> = books.people().take(books.people().len() - 1).collect();
+    /// Somebody comes who is not here.
+    fn comes(self, books: &Books) -> Option<Input> {
+        let away: Vec<_> = cast(books).filter(|who| !books.is_here(who)).collect();
+        let id = (*chosen(&away, self.one)?).clone();
+        Some(joined(books, id, false))
+    }
+
+    /// Anybody but the stranger comes by their own door or by the wrong one, here already or not.
+    fn by_a_door(self, books: &Books, wrong: bool) -> Option<Input> {
+        let cast: Vec<_> = cast(books).collect();
         let id = (*chosen(&cast, self.one)?).clone();
-        let seat = match (id == *books.host()) != wrong {
-            true => Seat::Host,
-            false => Seat::Guest,
-        };
-        let name = id.0.clone();
-        Some(Input::Joined {
-            participant: Participant { id, name, seat },
-        })
+        Some(joined(books, id, wrong))
     }
 
     /// Somebody who is here leaves.
@@ -164,6 +165,22 @@ impl Step {
         names.push("no-such-deadline".into());
         let deadline = chosen(&names, self.one)?.clone();
         Some(Input::DeadlinePassed { deadline })
+    }
+}
+
+/// Everybody but the stranger.
+fn cast(books: &Books) -> impl Iterator<Item = &ParticipantId> {
+    books.people().take(books.people().len() - 1)
+}
+
+fn joined(books: &Books, id: ParticipantId, wrong: bool) -> Input {
+    let seat = match (id == *books.host()) != wrong {
+        true => Seat::Host,
+        false => Seat::Guest,
+    };
+    let name = id.0.clone();
+    Input::Joined {
+        participant: Participant { id, name, seat },
     }
 }
 
