@@ -34,5 +34,9 @@ mod restart;
 mod webhooks;
 
 // Each architecture, from the first button to the last stream.
+#[cfg(feature = "hybrid")]
+mod hybrid;
 #[cfg(feature = "one-to-many")]
 mod one_to_many;
+#[cfg(feature = "one-to-one")]
+mod one_to_one;

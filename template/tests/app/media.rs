@@ -1,5 +1,7 @@
 //! A camera and a player that need no browser.
 
+#![allow(dead_code, reason = "not every build has every test")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,26 +60,69 @@ impl Camera {
     }
 }
 
-/// Plays with a credential as `POST /s/{id}/play` gives it, until so many pictures have come.
-pub(crate) async fn watch(credential: &Value, pictures: u64) {
-    let mut config = WhepConfig::new(address(credential));
-    config.token = credential["token"].as_str().map(Into::into);
-    let playing = async {
-        let mut player = loop {
-            match WhepPlayer::connect(config.clone()).await {
-                // As a page does: nothing flows yet, so it asks again.
-                Err(MediaError::NotLive { retry_after }) => {
-                    tokio::time::sleep(retry_after.unwrap_or(Duration::from_millis(100))).await;
+/// Plays until it is dropped or the stream is ended.
+pub(crate) struct Player(WhepPlayer);
+
+impl Player {
+    /// Plays with a credential as `POST /s/{id}/play` gives it.
+    pub(crate) async fn start(credential: &Value) -> Player {
+        let config = play(credential);
+        let connecting = async {
+            loop {
+                match WhepPlayer::connect(config.clone()).await {
+                    // As a page does: nothing flows yet, so it asks again.
+                    Err(MediaError::NotLive { retry_after }) => {
+                        tokio::time::sleep(retry_after.unwrap_or(Duration::from_millis(100))).await;
+                    }
+                    player => return Player(player.unwrap()),
                 }
-                player => break player.unwrap(),
             }
         };
-        while player.stats().video.frames < pictures {
-            player.recv().await.expect("the player is still connected");
-        }
-        player.close().await;
-    };
-    timeout(PATIENCE, playing).await.expect("pictures come");
+        timeout(PATIENCE, connecting).await.expect("it is live")
+    }
+
+    /// Waits until so many more pictures have come, on this very connection.
+    pub(crate) async fn pictures(&mut self, more: u64) {
+        let enough = self.0.stats().video.frames + more;
+        let playing = async {
+            while self.0.stats().video.frames < enough {
+                self.0.recv().await.expect("the player is still connected");
+            }
+        };
+        timeout(PATIENCE, playing).await.expect("pictures come");
+    }
+
+    /// Waits until the server has closed the connection.
+    pub(crate) async fn thrown_out(mut self) {
+        let playing = async { while self.0.recv().await.is_some() {} };
+        timeout(PATIENCE, playing).await.expect("it is closed");
+    }
+}
+
+/// Plays with a credential until so many pictures have come.
+pub(crate) async fn watch(credential: &Value, pictures: u64) {
+    let mut player = Player::start(credential).await;
+    player.pictures(pictures).await;
+    player.0.close().await;
+}
+
+/// Tries to play at that address with that token, and gives the HTTP status of the refusal.
+pub(crate) async fn refused(address: &Value, token: Option<&Value>) -> u16 {
+    let mut credential = address.clone();
+    credential["token"] = token.cloned().unwrap_or_default();
+    match WhepPlayer::connect(play(&credential)).await {
+        Err(MediaError::Refused { status, .. }) => status,
+        // Nothing is there.
+        Err(MediaError::NotLive { .. }) => 404,
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("it was let in"),
+    }
+}
+
+fn play(credential: &Value) -> WhepConfig {
+    let mut config = WhepConfig::new(address(credential));
+    config.token = credential["token"].as_str().map(Into::into);
+    config
 }
 
 fn address(credential: &Value) -> SecretUrl {

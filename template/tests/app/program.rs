@@ -59,6 +59,14 @@ impl Program {
         let api = self.url.join("livepeer/api").unwrap();
         Studio::new(StudioConfig::new(api, KEY.into())).unwrap()
     }
+
+    /// The ids of the streams that stand at its Livepeer, in order.
+    pub(crate) async fn streams(&self) -> Vec<String> {
+        let streams = self.livepeer().list_streams(&Default::default()).await;
+        let mut ids: Vec<String> = streams.unwrap().into_iter().map(|s| s.id).collect();
+        ids.sort();
+        ids
+    }
 }
 
 impl Drop for Program {

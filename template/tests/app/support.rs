@@ -203,7 +203,12 @@ impl Browser {
 
     /// Creates a session of that kind, and gives its id.
     pub(crate) async fn create_kind(&self, kind: &str) -> String {
-        let form = [("title", "Friday"), ("name", "Ada"), ("kind", kind)];
+        self.create_as("Ada", kind).await
+    }
+
+    /// The same under that name, which this browser has from then on.
+    pub(crate) async fn create_as(&self, name: &str, kind: &str) -> String {
+        let form = [("title", "Friday"), ("name", name), ("kind", kind)];
         let answer = self.post_form("/sessions", &form).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
         let path = answer.location().strip_suffix("/host").unwrap();
@@ -324,9 +329,18 @@ impl Page {
 
     /// Waits until the View says that of the first picture.
     pub(crate) async fn sees_sending(&mut self, sending: &Value) {
-        while self.view["plays"][0]["sending"] != *sending {
-            self.until(|message| message["type"] == "view").await;
-        }
+        self.sees(|view| view["plays"][0]["sending"] == *sending)
+            .await;
+    }
+
+    /// Presses a button about the first of the people on the page, and waits for the answer.
+    pub(crate) async fn press_about_first(&mut self, action: &str) -> Value {
+        self.presses += 1;
+        let id = format!("press-{}", self.presses);
+        let target = &self.view["people"][0]["id"];
+        let act = json!({"type": "act", "id": id, "action": action, "target": target});
+        self.say(&act).await;
+        self.until(|message| message["id"] == *id).await
     }
 
     pub(crate) async fn act(&mut self, id: &str, action: &str) {
@@ -381,28 +395,44 @@ impl Page {
 
     /// Waits until the View is in that phase.
     pub(crate) async fn phase(&mut self, phase: &str) {
-        while self.view["phase"] != phase {
+        self.sees(|view| view["phase"] == phase).await;
+    }
+
+    /// Waits until that is so of the View.
+    pub(crate) async fn sees(&mut self, holds: impl Fn(&Value) -> bool) {
+        while !holds(&self.view) {
             self.until(|message| message["type"] == "view").await;
         }
     }
 
+    /// Waits until that button is there.
+    pub(crate) async fn offers(&mut self, action: &str) {
+        let is = |button: &Value| button["action"] == action;
+        self.sees(|view| view["buttons"].as_array().unwrap().iter().any(is))
+            .await;
+    }
+
+    /// Waits until there is a stream of that name to be published, or played; gives its slot.
+    pub(crate) async fn slot(&mut self, list: &str, name: &str) -> String {
+        let take_of = |slot: &Value| {
+            let slot = slot["slot"].as_str().unwrap();
+            slot.starts_with(&format!("{name}."))
+                .then(|| slot.to_owned())
+        };
+        let find = |view: &Value| view[list].as_array().unwrap().iter().find_map(take_of);
+        self.sees(|view| find(view).is_some()).await;
+        find(&self.view).unwrap()
+    }
+
     /// Waits until so many watch.
     pub(crate) async fn audience(&mut self, count: u64) {
-        while self.view["audience"] != count {
-            self.until(|message| message["type"] == "view").await;
-        }
+        self.sees(|view| view["audience"] == count).await;
     }
 
     /// Presses "Go live", and waits until the stream is there to be published.
     pub(crate) async fn go_live(&mut self) -> String {
         self.press("go-live").await;
-        while self.view["publishes"].as_array().unwrap().is_empty() {
-            self.until(|message| message["type"] == "view").await;
-        }
-        self.view["publishes"][0]["slot"]
-            .as_str()
-            .unwrap()
-            .to_owned()
+        self.slot("publishes", "show").await
     }
 }
 
