@@ -255,10 +255,17 @@ impl OneToOne {
     }
 
     fn stop_ringing(&mut self) -> Result<Vec<Effect>, Refusal> {
-        if !matches!(self.call, Call::Ringing { .. }) {
-            return Err(Refusal::because("Nobody is being called."));
+        match &self.call {
+            Call::Ringing { .. } => self.call = Call::Off,
+            // At the same moment. It is on, and the host must know it.
+            Call::On { pair } => {
+                return Err(Refusal::because(format!(
+                    "{} has joined already. Hang up instead.",
+                    pair.guest_name
+                )));
+            }
+            _ => return Err(Refusal::because("Nobody is being called.")),
         }
-        self.call = Call::Off;
         Ok(vec![])
     }
 
@@ -269,6 +276,9 @@ impl OneToOne {
         guest_name: String,
     ) -> Result<Vec<Effect>, Refusal> {
         match &self.call {
+            Call::On { pair } if pair.guest == *guest => {
+                return Err(Refusal::because("You are in this call already."));
+            }
             Call::On { .. } => return Err(Refusal::because("This call is full.")),
             Call::Ringing { .. } if self.people.has(&self.host) => {}
             _ => return Err(Refusal::because("Nobody is calling at the moment.")),
@@ -375,8 +385,21 @@ impl OneToOne {
             }
         };
         let gone = |side: Side| pair.returning(side) == *deadline && missing(side);
-        if pair.longest() == *deadline || Side::BOTH.into_iter().any(gone) {
+        if Side::BOTH.into_iter().any(gone) {
             return self.end();
+        }
+        if pair.longest() == *deadline {
+            // Nothing on the page had said that it would.
+            let told = Side::BOTH.map(|side| Effect::Notice {
+                to: pair.who(side).clone(),
+                text: format!(
+                    "The call has ended: it may last {} at most.",
+                    self.policy.longest_seconds
+                ),
+            });
+            let mut effects = self.end();
+            effects.extend(told);
+            return effects;
         }
         vec![]
     }

@@ -1,8 +1,6 @@
 //! What each person sees of a call.
 
-use session::{
-    Button, Emphasis, Flow, Other, ParticipantId, Phase, Play, Publish, Source, Timestamp, View,
-};
+use session::{Button, Emphasis, Flow, Other, ParticipantId, Phase, Play, Publish, Source, View};
 
 use crate::pair::{Pair, Side};
 use crate::{CALL, CANCEL_CALL, Call, DECLINE_CALL, HANG_UP, JOIN_CALL, OneToOne};
@@ -151,41 +149,47 @@ impl OneToOne {
             publishes: camera.into_iter().collect(),
             plays: picture.into_iter().collect(),
             buttons: vec![Button::new(HANG_UP, "Hang up", Emphasis::Danger)],
-            ..self.pair_words(mine.flow, theirs.flow, pair.since, other)
+            ..self.pair_words(side, pair, other)
         }
     }
 
-    fn pair_words(&self, mine: Flow, theirs: Flow, since: Option<Timestamp>, other: &str) -> View {
+    fn pair_words(&self, side: Side, pair: &Pair, other: &str) -> View {
         let grace = self.policy.return_seconds;
-        match (mine, theirs) {
-            (Flow::Interrupted { .. }, _) => View::of(
+        let theirs = pair.stream(side.other());
+        // Either their picture was there, or they have closed the page before it was.
+        let dropped_out = match theirs.since() {
+            Some(_) => !theirs.is_live(),
+            None => !self.people.has(pair.who(side.other())),
+        };
+        match pair.stream(side).flow {
+            Flow::Interrupted { .. } => View::of(
                 Phase::Interrupted,
                 "Your picture does not arrive",
                 format!(
                     "It comes back by itself when your camera and connection do. After {grace} without it the call ends."
                 ),
             ),
-            (Flow::Live { .. }, Flow::Interrupted { .. }) => View::of(
+            Flow::Live { .. } if dropped_out => View::of(
                 Phase::Interrupted,
                 format!("{other} has dropped out"),
                 format!("They can come back into this call. After {grace} without them it ends."),
             ),
-            (Flow::Live { .. }, Flow::Live { .. }) if since.is_some() => View::of(
+            Flow::Live { .. } if theirs.is_live() => View::of(
                 Phase::Live,
                 format!("You are in a call with {other}"),
                 "Nobody else can see or hear it.",
             ),
-            (Flow::Provisioning, _) => View::of(
+            Flow::Provisioning => View::of(
                 Phase::Starting,
                 "Getting your call ready",
                 "This takes a moment.",
             ),
-            (Flow::Connecting, _) => View::of(
+            Flow::Connecting => View::of(
                 Phase::Starting,
                 "Connecting your camera",
                 format!("{other} sees you as soon as your picture arrives."),
             ),
-            (Flow::Live { .. }, _) => View::of(
+            Flow::Live { .. } => View::of(
                 Phase::Starting,
                 format!("Waiting for {other}"),
                 "Your picture has arrived, theirs is on its way.",
