@@ -174,6 +174,9 @@ impl Hybrid {
                     action,
                 },
             ),
+            (HANG_UP, false) if !self.call.includes(&participant) => {
+                Err(Refusal::because("You are not in a call."))
+            }
             (HANG_UP, _) => self.call.handle(
                 now,
                 Input::Acted {
@@ -193,10 +196,7 @@ impl Hybrid {
                 .ok_or_else(|| Refusal::because("You are not on stage.")),
             (ACCEPT, true) => self.accept(now, &target(action)?),
             (DECLINE, true) => self.decline(&target(action)?),
-            (TAKE_DOWN, true) => self
-                .stage
-                .take_down(&target(action)?)
-                .ok_or_else(|| Refusal::because("They are not on stage.")),
+            (TAKE_DOWN, true) => self.take_down(&target(action)?),
             (ACCEPT | DECLINE | TAKE_DOWN, false) => {
                 Err(Refusal::because("Only the host can do that."))
             }
@@ -313,6 +313,14 @@ impl Hybrid {
             text: format!("{} cannot do that now.", self.host_name),
         };
         Ok(vec![cleared, tell])
+    }
+
+    fn take_down(&mut self, who: &ParticipantId) -> Result<Vec<Effect>, Refusal> {
+        let Some(mut effects) = self.stage.take_down(who) else {
+            return Err(Refusal::because("They are not on stage."));
+        };
+        effects.push(stage::tell_taken_down(who));
+        Ok(effects)
     }
 
     /// Something happened to a stream.

@@ -128,16 +128,20 @@ impl Stage {
             Input::ProvisionFailed { slot, reason }
                 if guest.stream.slot == slot && !guest.stream.exists() =>
             {
-                let tell = |to: &ParticipantId| Effect::Notice {
+                let tell = |to: &ParticipantId, who: &str| Effect::Notice {
                     to: to.clone(),
-                    text: format!("{} could not come on stage: {reason}", guest.name),
+                    text: format!("{who} could not come on stage: {reason}"),
                 };
-                let effects = vec![guest.expect_no_return(), tell(host), tell(&guest.who)];
+                let effects = vec![
+                    guest.expect_no_return(),
+                    tell(host, &guest.name),
+                    tell(&guest.who, "You"),
+                ];
                 self.guest = None;
                 effects
             }
             Input::Ended { slot } if guest.stream.slot == slot => {
-                let effects = vec![guest.expect_no_return()];
+                let effects = vec![guest.expect_no_return(), tell_taken_down(&guest.who)];
                 self.guest = None;
                 effects
             }
@@ -154,10 +158,21 @@ impl Stage {
             None => !people.has(&guest.who),
             Some(_) => !guest.stream.is_live(),
         };
-        match missing && guest.returning() == *deadline {
-            true => self.clear(),
-            false => vec![],
+        if !missing || guest.returning() != *deadline {
+            return vec![];
         }
+        let tell = tell_taken_down(&guest.who);
+        let mut effects = self.clear();
+        effects.push(tell);
+        effects
+    }
+}
+
+/// To somebody who is not on stage any more and has not asked for it: from now on they are neither seen nor heard.
+pub(crate) fn tell_taken_down(who: &ParticipantId) -> Effect {
+    Effect::Notice {
+        to: who.clone(),
+        text: "You are not on stage any more.".to_owned(),
     }
 }
 

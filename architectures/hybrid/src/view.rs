@@ -150,13 +150,19 @@ impl Hybrid {
         view.layout = beside(!view.publishes.is_empty() || view.plays.len() > 1);
         match self.requests.of(participant) {
             Some(request) => {
-                view.preview = true;
-                view.headline = match request.wants {
+                let asked = match request.wants {
                     Wants::Call => "You have asked for a private call",
                     Wants::Stage => "You have asked to come on stage",
+                };
+                let host = &self.host_name;
+                if self.stage.holds(participant) {
+                    // Who is seen by everybody goes on reading so.
+                    view.detail = format!("{} {asked}: {host} decides.", view.detail);
+                } else {
+                    view.preview = true;
+                    view.headline = asked.to_owned();
+                    view.detail = format!("{host} decides. Check your picture and sound.");
                 }
-                .to_owned();
-                view.detail = format!("{} decides. Check your picture and sound.", self.host_name);
                 view.buttons
                     .push(Button::new(WITHDRAW, "Withdraw", Emphasis::Plain));
             }
