@@ -20,8 +20,11 @@ export class Buttons {
     this.#press = press;
   }
 
-  /** @param {Button[]} buttons */
-  draw(buttons) {
+  /**
+   * @param {Button[]} buttons
+   * @param {string} [about] whose they are, for whoever hears the button and does not see beside whom it stands
+   */
+  draw(buttons, about) {
     /** @type {Map<string, HTMLButtonElement>} */
     const next = new Map();
     for (const button of buttons) {
@@ -32,6 +35,7 @@ export class Buttons {
       element.dataset.action = button.action;
       if (button.target) element.dataset.target = button.target;
       write(element, button.label);
+      if (about) element.setAttribute('aria-label', `${button.label}: ${about}`);
       element.onclick = () => void this.#pressed(element, button);
       next.set(key, element);
     }

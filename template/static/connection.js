@@ -4,7 +4,8 @@
  * differs. Every connection is an object of its own; nothing that happens to one touches another.
  *
  * The loop in `#run`: (1) open a connection, (2) watch it until it is lost, (3) wait a little longer each time, and
- * again. A connection that looks dead is kept until its successor stands, and taken back should it come to life.
+ * again. A connection that looks dead is kept until its successor stands, and taken back should it come to life. One
+ * whose token nears its end gets its successor while it goes on, and ends when that one does the same work.
  */
 
 import { Refused, exchange, farewell, gathered } from './exchange.js';
@@ -46,6 +47,10 @@ const FIRST_LOOKS = 100;
 const LOOKS = 500;
 /** So many attempts in a row must fail before the words turn from "connecting" to what to do about it. */
 const ALARM = 3;
+/** When a token is renewed: after so much of its life. */
+const RENEWAL = 0.8;
+/** After a renewal that failed, the next, in milliseconds. */
+const RENEW_AGAIN = 5000;
 
 export class Connection {
   /** @type {Standing} */
@@ -69,7 +74,11 @@ export class Connection {
   #deadAt = null;
   /** From the last 201; for the next attempt. @type {RTCIceServer[]} */
   #iceServers = [];
+  /** When to make the next connection, as `performance.now()` tells it: before the token of this one ends. @type {number | null} */
+  #renewAt = null;
   #attempt = new AbortController();
+  /** The attempt that is being made. @type {Promise<void> | null} */
+  #opening = null;
   #hurried = false;
   /** Whether the server may be gone although ICE has not noticed yet. */
   #doubted = false;
@@ -95,10 +104,20 @@ export class Connection {
   prepare(_pc) {}
 
   /**
-   * For the subclass: a connection has taken the place of the one before.
+   * For the subclass: waits until a connection does what the one that goes on beside it does.
    * @param {RTCPeerConnection} _pc
+   * @param {AbortSignal} _signal
+   * @returns {Promise<void>}
+   * @throws {Unreachable} if it does not
    */
-  adopted(_pc) {}
+  async proven(_pc, _signal) {}
+
+  /**
+   * For the subclass: a connection takes the place of the one before, which is closed after this.
+   * @param {RTCPeerConnection} _pc
+   * @param {boolean} _proven whether it was waited for with `proven`
+   */
+  adopted(_pc, _proven) {}
 
   /**
    * For the subclass: how a connection is doing.
@@ -156,7 +175,7 @@ export class Connection {
       if (!(await this.#usable())) {
         try {
           await this.ready();
-          await this.#open(); // (1)
+          await this.#connect(false); // (1)
         } catch (error) {
           if (this.#closed) break;
           await this.#pause(this.#explain(error)); // (3)
@@ -167,35 +186,64 @@ export class Connection {
     }
   }
 
-  async #open() {
+  /**
+   * Makes a connection, or waits for the one that is being made.
+   * @param {boolean} renewal
+   */
+  #connect(renewal) {
+    this.#opening ??= this.#open(renewal).finally(() => {
+      this.#opening = null;
+    });
+    return this.#opening;
+  }
+
+  /** @param {boolean} renewal whether there is a connection that goes on until this one does the same work */
+  async #open(renewal) {
     this.#attempt = new AbortController();
+    const { signal } = this.#attempt;
     if (this.exclusive) this.#release();
     const pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle', iceServers: this.#iceServers });
     /** @type {Session | null} */
     let session = null;
+    /** @type {number | null} */
+    let renewAt = null;
     try {
       this.prepare(pc);
       // The credential and the candidates take about equally long, so they are fetched side by side.
       const offered = pc.setLocalDescription().then(() => gathered(pc));
-      const [credential] = await Promise.all([this.#credential(this.#attempt.signal), offered]);
-      session = await exchange(pc, credential, this.#attempt.signal);
+      const [credential] = await Promise.all([this.#credential(signal), offered]);
+      if (credential.lasts !== null) renewAt = performance.now() + credential.lasts * RENEWAL;
+      session = await exchange(pc, credential, signal);
       this.#iceServers = session.iceServers;
-      await connected(pc, this.#attempt.signal);
+      await connected(pc, signal);
+      if (renewal) await this.proven(pc, signal);
     } catch (error) {
       pc.close();
       if (session) farewell(session);
       throw error;
     }
-    this.#release();
+    const before = { pc: this.pc, session: this.#session };
     this.pc = pc;
     this.#session = session;
+    this.#renewAt = renewAt;
     this.#stats = new Stats(pc);
     this.#deadAt = null;
     this.#doubted = false;
     pc.addEventListener('connectionstatechange', () => this.#wake());
     // A server that hangs up closes DTLS; the browser does not count that among its connection states.
     for (const transport of transports(pc)) transport.addEventListener('statechange', () => this.#wake());
-    this.adopted(pc);
+    this.adopted(pc, renewal);
+    retire(before.pc, before.session);
+  }
+
+  /** Makes the next connection beside this one. Should that fail, this one stays, and it is tried again. */
+  async #renew() {
+    try {
+      await this.#connect(true);
+    } catch (error) {
+      this.#renewAt = performance.now() + RENEW_AGAIN;
+      if (!this.#closed && !(error instanceof Refused || error instanceof Unreachable)) console.error(error);
+    }
   }
 
   async #watch() {
@@ -206,6 +254,7 @@ export class Connection {
       const { pc } = this;
       const digest = await this.#stats.read();
       if (this.#closed) return;
+      if (pc !== this.pc) continue;
       this.digest = digest;
       if (this.#doubted && digest.silentMs > SILENCE_LIMIT) {
         this.#deadAt = digest.frames;
@@ -218,6 +267,9 @@ export class Connection {
         const verdict = this.judge(digest);
         if (verdict.state === 'playing') this.#failures = 0;
         this.stand(verdict);
+        // Nothing can be proven while nothing flows; what was due is made up for when it does.
+        const due = this.#renewAt !== null && performance.now() > this.#renewAt;
+        if (due && !this.#opening && verdict.state === 'playing') void this.#renew();
         if (verdict.dead) {
           this.#deadAt = digest.frames;
           return;
@@ -304,10 +356,9 @@ export class Connection {
   }
 
   #release() {
-    this.pc?.close();
+    retire(this.pc, this.#session);
     this.pc = null;
     this.#stats = null;
-    if (this.#session) farewell(this.#session);
     this.#session = null;
   }
 
@@ -321,4 +372,14 @@ export class Connection {
       };
     });
   }
+}
+
+/**
+ * Ends a connection here and at its server.
+ * @param {RTCPeerConnection | null} pc
+ * @param {Session | null} session
+ */
+function retire(pc, session) {
+  pc?.close();
+  if (session) farewell(session);
 }

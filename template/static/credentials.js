@@ -35,7 +35,8 @@ export class Credentials {
       },
       signal,
     );
-    const { url, token = null } = await answer.json();
-    return { url, token };
+    const { url, token = null, expiresAt = null, now = null } = await answer.json();
+    // Both by the server's clock, which need not be ours.
+    return { url, token, lasts: expiresAt === null || now === null ? null : expiresAt - now };
   }
 }

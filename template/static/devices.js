@@ -43,6 +43,8 @@ const PICTURE = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { i
 const SOUND = { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: { ideal: 1 } };
 
 export class Devices extends EventTarget {
+  /** What it is called when something is the matter with it. */
+  name = 'Your camera';
   /** @type {DeviceState} */
   state = 'off';
   /** @type {MediaStreamTrack | null} */
@@ -59,6 +61,8 @@ export class Devices extends EventTarget {
   #choice = recall();
   /** Counts the attempts, so that only the last one's outcome matters. */
   #attempt = 0;
+  /** Whether one is being made. */
+  #looking = false;
 
   constructor() {
     super();
@@ -75,6 +79,15 @@ export class Devices extends EventTarget {
     return this.state === 'ready' && this.audio === null;
   }
 
+  /**
+   * What the others can see and hear: what is there and switched on. None while that is about to be found out.
+   * @returns {import('./view.js').Sending | null}
+   */
+  get sending() {
+    if (this.state === 'off' || this.state === 'asking' || this.#looking) return null;
+    return { camera: this.on.video && this.video !== null, microphone: this.on.audio && this.audio !== null };
+  }
+
   /** Asks for camera and microphone, unless that has been done. */
   open() {
     if (this.#wanted) return;
@@ -88,6 +101,7 @@ export class Devices extends EventTarget {
     if (!this.#wanted) return;
     this.#wanted = false;
     this.#attempt += 1;
+    this.state = 'off';
     this.#set('video', null);
     this.#set('audio', null);
     this.#become('off');
@@ -98,7 +112,9 @@ export class Devices extends EventTarget {
     if (!this.#wanted) return;
     this.#attempt += 1;
     const attempt = this.#attempt;
+    this.#looking = true;
     if (!navigator.mediaDevices?.getUserMedia) {
+      this.#looking = false;
       this.#become('unsupported');
       return;
     }
@@ -111,10 +127,12 @@ export class Devices extends EventTarget {
       }
       for (const track of stream.getTracks()) this.#set(track.kind === 'video' ? 'video' : 'audio', track);
       await this.#look();
+      this.#looking = false;
       this.#become(this.video ? 'ready' : 'missing');
     } catch (error) {
       if (attempt !== this.#attempt) return;
       await this.#look();
+      this.#looking = false;
       this.#become(this.video ? 'ready' : stateOf(error));
     }
   }
@@ -128,6 +146,7 @@ export class Devices extends EventTarget {
     this.#choice[kind] = id;
     remember(this.#choice);
     // Some devices open only once: the old one is let go first.
+    this.#looking = true;
     this.#set(kind, null);
     await this.retry();
   }

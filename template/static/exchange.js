@@ -10,6 +10,7 @@
  * @typedef {Object} Credential
  * @property {string} url WHIP or WHEP address
  * @property {string | null} token playback token, sent in the header `Livepeer-Jwt`
+ * @property {number | null} lasts how long the token is good for from now on, in milliseconds; none if it does not end
  */
 
 /**

@@ -9,7 +9,10 @@ import { Credentials } from './credentials.js';
 import { Devices } from './devices.js';
 import { Level } from './level.js';
 import { Panel } from './panel.js';
+import { People } from './people.js';
+import { Ring } from './ring.js';
 import { ActionRefused, SessionSocket } from './session.js';
+import { Sources } from './sources.js';
 import { Stage } from './stage.js';
 import { find, write } from './tile.js';
 import { PHASE_WORDS, reconcile, runningTime } from './view.js';
@@ -36,21 +39,25 @@ export class Page {
   view = null;
 
   devices = new Devices();
-  /** What can be published, by the View's name for it. */
-  sources = { camera: this.devices };
+  sources = new Sources(this.devices, () => this.#now());
 
   #credentials;
   #stage = new Stage(find(document, '#stage'), this.devices);
   #panel = new Panel(find(document, '#panel'), this.devices);
   #buttons = new Buttons(find(document, '#buttons'), (button) => this.#press(button));
+  #people = new People(find(document, '#people'), (button) => this.#press(button));
+  #ring = new Ring();
+  /** What the server knows of our switches; none if that is uncertain. @type {import('./view.js').Sending | null} */
+  #told = null;
   /** The server's clock less ours, in milliseconds. */
   #ahead = 0;
-  #title = document.title;
+  #app;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #banner;
 
-  /** @param {{ session: string, seat: string, live: string }} boot */
-  constructor({ session, seat, live }) {
+  /** @param {{ session: string, seat: string, live: string, app: string }} boot */
+  constructor({ session, seat, live, app }) {
+    this.#app = app;
     this.#credentials = new Credentials(session, seat);
     new Level(find(document, '#level'), this.devices);
     this.socket = new SessionSocket(live, {
@@ -66,7 +73,8 @@ export class Page {
     });
     // The host's page alone has a link to share.
     document.querySelector('[data-action="copy-link"]')?.addEventListener('click', () => void copyLink());
-    setInterval(() => this.#drawClock(), 1000);
+    for (const what of ['change', 'tracks']) this.devices.addEventListener(what, () => this.#tellSwitches());
+    setInterval(() => this.#drawClocks(), 1000);
     addEventListener('online', () => this.#hurry());
     document.addEventListener('visibilitychange', () => {
       if (!document.hidden) this.#hurry();
@@ -85,33 +93,47 @@ export class Page {
    */
   draw(view) {
     this.view = view;
-    if (view.preview || view.publishes.some(({ source }) => source.type === 'camera')) this.devices.open();
-    else this.devices.close();
+    const onCamera = view.preview || view.publishes.some(({ source }) => source.type !== 'card');
+    if (onCamera) this.devices.open();
 
-    reconcile(this.publishers, view.publishes, ({ slot, source }) => {
-      const publisher = new WhipPublisher(slot, this.#ask('publish', slot), this.sources[source.type]);
-      publisher.onchange = () => this.#panel.sending(this.publishers);
+    reconcile(this.publishers, view.publishes, (publish) => {
+      const { slot } = publish;
+      const publisher = new WhipPublisher(slot, this.#ask('publish', slot), this.sources.of(publish));
+      publisher.onchange = () => this.#drawSending();
       publisher.start();
       return publisher;
     });
-    for (const { slot, source } of view.publishes) this.publishers.get(slot)?.show(this.sources[source.type]);
-    this.#panel.sending(this.publishers);
+    for (const publish of view.publishes) this.publishers.get(publish.slot)?.show(this.sources.of(publish));
+    // Only now, so that what was sent goes on until there is something else to send.
+    this.sources.keep(view.publishes);
+    if (!onCamera) this.devices.close();
+    this.#drawSending();
 
     reconcile(this.players, view.plays, ({ slot }) => {
       const player = new WhepPlayer(slot, this.#ask('play', slot));
       player.start();
       return player;
     });
-    for (const player of this.players.values()) player.expect(view.phase !== 'interrupted');
+    // The phase speaks of the session. Of a single stream it tells whether that flows to whoever only watches it, and
+    // spares its server a crowd that asks in vain; beyond that, each player judges by what it sees.
+    const flowing = view.phase !== 'interrupted' || view.plays.length + view.publishes.length > 1;
+    for (const { slot, sending } of view.plays) this.players.get(slot)?.expect({ flowing, camera: sending.camera });
 
     this.#stage.draw(view, this.players);
     this.#buttons.draw(view.buttons);
+    this.#people.draw(view.people, this.#now());
     this.#drawWords(view);
+  }
+
+  #drawSending() {
+    this.#panel.sending(this.view?.publishes ?? [], this.publishers);
   }
 
   /** @param {View} view */
   #drawWords(view) {
     document.body.dataset.phase = view.phase;
+    write(find(document, '#title'), view.title || this.#app);
+    write(find(document, '#byline'), view.byline);
     write(find(document, '#headline'), view.headline);
     write(find(document, '#detail'), view.detail);
     const badge = find(document, '#badge');
@@ -121,15 +143,31 @@ export class Page {
     const audience = find(document, '#audience');
     audience.hidden = view.audience === null;
     write(find(audience, 'span'), view.audience === 0 ? 'Nobody is watching yet' : `${view.audience} watching`);
-    document.title = view.phase === 'live' ? `● ${this.#title}` : this.#title;
-    this.#drawClock();
+    const title = view.title || this.#app;
+    this.#ring.draw(view.phase === 'live' ? `● ${title}` : title, view.phase === 'ringing' ? view.headline : null);
+    this.#drawClocks();
   }
 
-  #drawClock() {
+  #drawClocks() {
     const clock = find(document, '#clock');
     const since = this.view?.since ?? null;
     clock.hidden = since === null;
-    if (since !== null) write(clock, runningTime(Date.now() + this.#ahead - since));
+    if (since !== null) write(clock, runningTime(this.#now() - since));
+    this.#people.tick(this.#now());
+  }
+
+  /** The server's clock, in milliseconds. */
+  #now() {
+    return Date.now() + this.#ahead;
+  }
+
+  /** The others read in words what is switched off here. */
+  #tellSwitches() {
+    const { sending } = this.devices;
+    if (!sending || this.socket.state !== 'open') return;
+    if (sending.camera === this.#told?.camera && sending.microphone === this.#told.microphone) return;
+    this.socket.switched(sending);
+    this.#told = sending;
   }
 
   /**
@@ -172,6 +210,9 @@ export class Page {
       banner.hidden = true;
       write(banner, '');
     }
+    if (state === 'open') this.#tellSwitches();
+    // It may forget us meanwhile, or miss a change; and it may remember a page before this one.
+    else this.#told = null;
     if (state === 'taken-over') this.#yield(text);
   }
 
@@ -181,6 +222,8 @@ export class Page {
    */
   #yield(text) {
     this.draw({
+      title: this.view?.title ?? '',
+      byline: this.view?.byline ?? '',
       phase: 'ended',
       headline: 'Open somewhere else',
       detail: text,
@@ -188,8 +231,9 @@ export class Page {
       preview: false,
       publishes: [],
       plays: [],
-      layout: 'single',
+      layout: 'spotlight',
       buttons: [USE_HERE],
+      people: [],
       audience: null,
     });
     find(document, '#badge').hidden = true;
@@ -202,6 +246,7 @@ export class Page {
 
   #leave() {
     for (const each of [...this.publishers.values(), ...this.players.values()]) each.close();
+    this.sources.keep([]);
     this.devices.close();
     this.socket.close();
   }
@@ -233,6 +278,6 @@ async function copyLink() {
   }
 }
 
-const { session = '', seat = 'guest', live = '' } = document.body.dataset;
+const { session = '', seat = 'guest', live = '', app = '' } = document.body.dataset;
 // For the console and for tests: `livepeerStarter.page.players.get('show.1').pc.getStats()`.
-Object.assign(window, { livepeerStarter: { page: new Page({ session, seat, live }) } });
+Object.assign(window, { livepeerStarter: { page: new Page({ session, seat, live, app }) } });

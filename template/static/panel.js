@@ -5,6 +5,8 @@ import { find, write } from './tile.js';
 
 /** @typedef {import('./devices.js').Devices} Devices */
 /** @typedef {import('./devices.js').Kind} Kind */
+/** @typedef {import('./view.js').Publish} Publish */
+/** @typedef {import('./view.js').Source} Source */
 /** @typedef {import('./whip.js').WhipPublisher} WhipPublisher */
 
 /** What each device is called, on its switch and on its list. */
@@ -33,21 +35,27 @@ export class Panel {
   }
 
   /**
-   * How each published stream is doing.
-   * @param {Map<string, WhipPublisher>} publishers
+   * How each published stream is doing. Where there is more than the camera, each says which it is.
+   * @param {Publish[]} publishes those of the View
+   * @param {Map<string, WhipPublisher>} publishers theirs, by slot
    */
-  sending(publishers) {
+  sending(publishes, publishers) {
+    const plain = publishes.length === 1 && publishes[0].source.type === 'camera';
     const list = find(this.#element, '#sending');
     for (const item of [...list.children]) {
       if (!publishers.has(/** @type {HTMLElement} */ (item).dataset.publisher ?? '')) item.remove();
     }
-    for (const [slot, { standing, digest }] of publishers) {
+    for (const { slot, source } of publishes) {
+      const publisher = publishers.get(slot);
+      if (!publisher) continue;
+      const { standing, digest } = publisher;
       const item = /** @type {HTMLElement} */ (
         list.querySelector(`[data-publisher="${slot}"]`) ?? list.appendChild(document.createElement('li'))
       );
       item.dataset.publisher = slot;
       item.dataset.state = standing.state;
-      write(item, [standing.text, standing.help].filter(Boolean).join(' '));
+      const words = [standing.text, standing.help].filter(Boolean).join(' ');
+      write(item, plain ? words : `${sourceWords(source)} · ${words}`);
       // For the curious: hovering tells the numbers.
       if (digest) item.title = numbers(digest);
     }
@@ -108,6 +116,18 @@ export class Panel {
 /** @param {string} word */
 function capital(word) {
   return word[0].toUpperCase() + word.slice(1);
+}
+
+/** @param {Source} source */
+function sourceWords(source) {
+  switch (source.type) {
+    case 'camera':
+      return 'Camera and microphone';
+    case 'silent-camera':
+      return 'Camera without sound';
+    case 'card':
+      return `Card “${source.title}”`;
+  }
 }
 
 /** @param {import('./stats.js').Digest} digest */

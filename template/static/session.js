@@ -132,6 +132,15 @@ export class SessionSocket {
     });
   }
 
+  /**
+   * Tells the server what the person has switched on, for the others to read. Not answered; only the last word counts,
+   * so that what is said while there is no connection need not be kept.
+   * @param {import('./view.js').Sending} sending
+   */
+  switched({ camera, microphone }) {
+    if (this.state === 'open') this.#send({ type: 'switched', camera, microphone });
+  }
+
   /** @param {any} message */
   #take(message) {
     if (typeof message.n === 'number') {

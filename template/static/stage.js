@@ -4,6 +4,7 @@
 import { Tile } from './tile.js';
 import { reconcile } from './view.js';
 
+/** @typedef {import('./view.js').Play} Play */
 /** @typedef {import('./view.js').View} View */
 /** @typedef {import('./devices.js').Devices} Devices */
 /** @typedef {import('./whep.js').WhepPlayer} WhepPlayer */
@@ -16,6 +17,8 @@ export class Stage {
   tiles = new Map();
   #element;
   #devices;
+  /** Those of the View, by slot. @type {Map<string, Play>} */
+  #plays = new Map();
 
   /**
    * @param {HTMLElement} element
@@ -44,6 +47,8 @@ export class Stage {
       const tile = this.tiles.get(slot);
       if (tile) tile.label = label;
     }
+    this.#plays = new Map(view.plays.map((play) => [play.slot, play]));
+    for (const player of players.values()) this.#drawPlayer(player);
     // Moving a <video> within the document would interrupt it, so those in place stay in place.
     wanted.forEach(({ slot }, index) => {
       const element = this.tiles.get(slot)?.element;
@@ -72,10 +77,19 @@ export class Stage {
     }
     tile.onretry = () => player.hurry();
     player.onstream = () => void tile.show(player.stream, this.#devices.state === 'ready');
-    player.onchange = () => tile.stand(player.standing);
+    player.onchange = () => this.#drawPlayer(player);
     player.onstream();
-    player.onchange();
     return tile;
+  }
+
+  /** @param {WhepPlayer} player */
+  #drawPlayer({ slot, standing }) {
+    const tile = this.tiles.get(slot);
+    const play = this.#plays.get(slot);
+    if (!tile || !play) return;
+    tile.sending = play.sending;
+    const off = standing.state === 'playing' && !play.sending.camera;
+    tile.stand(off ? { ...standing, text: `${play.label}’s camera is off` } : standing);
   }
 
   #drawPreview() {
@@ -88,6 +102,6 @@ export class Stage {
     else if (state === 'ready') tile.stand({ state: 'playing', text: 'Your camera is off', help: 'Nobody sees you.' });
     else if (state === 'off' || state === 'asking') tile.stand({ state: 'connecting', ...words });
     else tile.stand({ state: 'failed', ...words });
-    tile.element.dataset.microphone = on.audio ? 'on' : 'off';
+    tile.sending = { camera: on.video, microphone: on.audio };
   }
 }

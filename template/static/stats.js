@@ -135,7 +135,7 @@ export function quality(digest) {
     return { level: 'fair', text: 'This device is busy, so the picture is simpler than it could be' };
   }
   if (digest.loss > 0.08 || roundTrip > 500) {
-    return { level: 'poor', text: 'Weak connection: viewers may see pauses' };
+    return { level: 'poor', text: 'Weak connection: others may see pauses' };
   }
   // In its first seconds every sender feels its way up; it matters only where the picture has been made smaller.
   const small = digest.limited === 'bandwidth' && digest.height > 0 && digest.height < 480;

@@ -64,15 +64,24 @@ export class Tile {
   set label(text) {
     write(find(this.element, 'figcaption'), text);
     this.video.setAttribute('aria-label', text);
+    find(this.element, '.tile-silent').setAttribute('aria-label', `${text}: microphone off`);
+  }
+
+  /**
+   * Which of the devices behind the picture are on.
+   * @param {import('./view.js').Sending} sending
+   */
+  set sending({ camera, microphone }) {
+    this.element.dataset.camera = camera ? 'on' : 'off';
+    this.element.dataset.microphone = microphone ? 'on' : 'off';
   }
 
   /** @param {Standing} standing */
   stand({ state, text, help = '' }) {
     this.element.dataset.state = state;
     this.video.dataset.state = state;
-    const quiet = state === 'playing' && !help;
-    find(this.element, '.tile-words').hidden = quiet || text === '';
-    write(find(this.element, '.tile-text'), quiet ? '' : text);
+    find(this.element, '.tile-words').hidden = text === '';
+    write(find(this.element, '.tile-text'), text);
     write(find(this.element, '.tile-help'), help);
     this.#control('retry').hidden = state !== 'failed';
   }

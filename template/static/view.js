@@ -6,12 +6,25 @@
 
 /**
  * Where the session stands for this person.
- * @typedef {'setup' | 'waiting' | 'starting' | 'live' | 'interrupted' | 'ended'} Phase
+ * @typedef {'setup' | 'waiting' | 'ringing' | 'starting' | 'live' | 'interrupted' | 'ended'} Phase
  */
 
 /**
- * What a publisher sends. A further kind is one entry in `Page`'s table of sources.
- * @typedef {{ type: 'camera' }} Source
+ * A card instead of a picture: its words, and since when it has been shown, in milliseconds of the server's clock.
+ * @typedef {{ type: 'card', title: string, since: number }} CardSource
+ */
+
+/**
+ * What a publisher sends: camera and microphone, the camera without any sound, or a card without any sound. A further
+ * kind is one entry in the table of `sources.js`.
+ * @typedef {{ type: 'camera' } | { type: 'silent-camera' } | CardSource} Source
+ */
+
+/**
+ * Which of somebody's devices are on.
+ * @typedef {Object} Sending
+ * @property {boolean} camera
+ * @property {boolean} microphone
  */
 
 /**
@@ -26,6 +39,7 @@
  * @typedef {Object} Play
  * @property {string} slot
  * @property {string} label who or what is to be seen on it
+ * @property {Sending} sending what its publisher has switched on
  */
 
 /**
@@ -39,8 +53,20 @@
  */
 
 /**
+ * Somebody else, in a list.
+ * @typedef {Object} Other
+ * @property {string} id
+ * @property {string} name
+ * @property {string} note what is the matter with them
+ * @property {number | null} since in milliseconds of the server's clock
+ * @property {Button[]} buttons what may be done about them
+ */
+
+/**
  * Everything that one participant sees and may do at this moment.
  * @typedef {Object} View
+ * @property {string} title empty for somebody who is not to know
+ * @property {string} byline empty for somebody who is not to know
  * @property {Phase} phase
  * @property {string} headline
  * @property {string} detail
@@ -48,15 +74,17 @@
  * @property {boolean} preview whether to show this person their own camera
  * @property {Publish[]} publishes
  * @property {Play[]} plays the most important first
- * @property {string} layout
+ * @property {'spotlight' | 'grid'} layout
  * @property {Button[]} buttons
+ * @property {Other[]} people in the order in which they are to be shown
  * @property {number | null} audience how many people watch
  */
 
 /** The short word on the badge for each phase. @type {Record<Phase, string>} */
 export const PHASE_WORDS = {
-  setup: 'Not live',
-  waiting: 'Not live yet',
+  setup: 'Not started',
+  waiting: 'Waiting',
+  ringing: 'Ringing',
   starting: 'Starting',
   live: 'Live',
   interrupted: 'Interrupted',

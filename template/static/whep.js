@@ -2,7 +2,8 @@
 /** Plays one stream over WHEP. */
 
 import { Connection } from './connection.js';
-import { preferCodec } from './peer.js';
+import { Unreachable, preferCodec } from './peer.js';
+import { Stats } from './stats.js';
 
 /** @typedef {import('./stats.js').Digest} Digest */
 /** @typedef {import('./connection.js').Verdict} Verdict */
@@ -14,22 +15,36 @@ const STALLED = 3000;
  * it where it was. It gets so long to do so, in milliseconds from the last picture, before another is tried.
  */
 const HOPE = 8000;
+/** A connection that is to take over from one that goes on must show a picture within so long, in milliseconds. */
+const PROOF = 8000;
+/** How often to look whether it does, in milliseconds. */
+const PROOF_LOOKS = 50;
 
 export class WhepPlayer extends Connection {
-  /** What the `<video>` shows. @type {MediaStream | null} */
+  /**
+   * What the `<video>` shows. It stays the same object when the token is renewed: its tracks change, and the picture on
+   * the screen stands until the next.
+   * @type {MediaStream | null}
+   */
   stream = null;
+  /** What takes its place with its first picture, so that the last one from a lost connection stays until then. @type {MediaStream | null} */
+  #next = null;
   /** Called when `stream` has become another. @type {() => void} */
   onstream = () => {};
   /** Whether pictures should be coming; while not, a silent connection is kept as it is. */
   #expected = true;
+  /** Whether the publisher's camera is on. */
+  #camera = true;
   /** Since when a missing picture counts: a hidden page decodes as it pleases. */
   #countsSince = 0;
 
   /**
-   * Tells whether pictures should be coming, as far as the View knows.
-   * @param {boolean} expected
+   * Tells what should be coming, as far as the View knows.
+   * @param {{ flowing: boolean, camera: boolean }} what whether the stream is published, and its camera on
    */
-  expect(expected) {
+  expect({ flowing, camera }) {
+    this.#camera = camera;
+    const expected = flowing && camera;
     if (expected === this.#expected) return;
     this.#expected = expected;
     if (!expected) return;
@@ -50,11 +65,37 @@ export class WhepPlayer extends Connection {
   /**
    * @override
    * @param {RTCPeerConnection} pc
+   * @param {AbortSignal} signal
    */
-  adopted(pc) {
+  async proven(pc, signal) {
+    const stats = new Stats(pc);
+    const limit = performance.now() + PROOF;
+    while ((await stats.read()).frames === 0) {
+      if (performance.now() > limit) throw new Unreachable();
+      await new Promise((resolve) => setTimeout(resolve, PROOF_LOOKS));
+      if (signal.aborted) throw new DOMException('closed meanwhile', 'AbortError');
+    }
+  }
+
+  /**
+   * @override
+   * @param {RTCPeerConnection} pc
+   * @param {boolean} proven
+   */
+  adopted(pc, proven) {
     this.#countsSince = performance.now();
-    this.stream = new MediaStream(pc.getReceivers().map((receiver) => receiver.track));
-    this.onstream();
+    this.#next = null;
+    const tracks = pc.getReceivers().map((receiver) => receiver.track);
+    if (!this.stream) {
+      this.#show(new MediaStream(tracks));
+    } else if (proven) {
+      const before = this.stream.getTracks();
+      // The new ones first: at no time is there nothing to show.
+      for (const track of tracks) this.stream.addTrack(track);
+      for (const track of before) this.stream.removeTrack(track);
+    } else {
+      this.#next = new MediaStream(tracks);
+    }
   }
 
   /**
@@ -64,17 +105,26 @@ export class WhepPlayer extends Connection {
    */
   judge(digest) {
     const now = performance.now();
+    if (this.#next && digest.frames > 0) this.#show(this.#next);
     if (document.hidden) this.#countsSince = now;
     const counted = now - this.#countsSince;
     const still = Math.min(digest.pictureStillMs, counted);
     if (digest.frames === 0 && still < STALLED) return { state: 'connecting', text: 'Waiting for the first picture…' };
-    if (still < STALLED) return { state: 'playing', text: '' };
-    // Sound without any video packets: the camera is off at the other end, and the connection is fine.
+    // A camera that is off may send black pictures or none; the page has words for that.
+    if (still < STALLED || !this.#camera) return { state: 'playing', text: '' };
+    // Sound without any video packets: the camera stands still at the other end, and the connection is fine.
     if (digest.audioStillMs < STALLED && digest.videoStillMs >= STALLED) {
       return { state: 'stalled', text: 'The picture has stopped. The sound goes on.' };
     }
     const dead = this.#expected && still > HOPE;
     return { state: 'stalled', text: 'The picture has stopped. Waiting for it to come back…', dead };
+  }
+
+  /** @param {MediaStream} stream */
+  #show(stream) {
+    this.#next = null;
+    this.stream = stream;
+    this.onstream();
   }
 
   /** @override */

@@ -11,8 +11,14 @@ import { quality } from './stats.js';
 
 /**
  * What can be published: a camera with its microphone (`Devices`), a card drawn on a canvas. It announces an exchange
- * of its tracks with the event `tracks`.
- * @typedef {EventTarget & { video: MediaStreamTrack | null, audio: MediaStreamTrack | null }} MediaSource
+ * of its tracks with the event `tracks`. `name` begins a sentence about it; `draw`, if there is one, makes a picture at
+ * once.
+ * @typedef {EventTarget & {
+ *   readonly name: string,
+ *   readonly video: MediaStreamTrack | null,
+ *   readonly audio: MediaStreamTrack | null,
+ *   draw?: () => void,
+ * }} MediaSource
  */
 
 /** The most that the video may take, in bits per second: 720p in good quality. */
@@ -102,10 +108,12 @@ export class WhipPublisher extends Connection {
    */
   judge(digest) {
     if (!this.#source.video || this.#source.video.readyState === 'ended') {
-      return { state: 'stalled', text: 'Your camera sends no picture.' };
+      return { state: 'stalled', text: `${this.#source.name} sends no picture.` };
     }
     // A new connection would not help: it is the camera that stands still.
-    if (digest.pictureStillMs > STILL) return { state: 'stalled', text: 'Your camera has stopped sending pictures.' };
+    if (digest.pictureStillMs > STILL) {
+      return { state: 'stalled', text: `${this.#source.name} has stopped sending pictures.` };
+    }
     if (digest.frames === 0) return { state: 'connecting', text: 'Connected. Sending the first picture…' };
     return { state: 'playing', text: quality(digest).text };
   }
@@ -124,8 +132,11 @@ export class WhipPublisher extends Connection {
     const { video, audio } = this.#source;
     if (video || audio) this.#arrived();
     if (video) video.contentHint = 'motion';
+    if (!this.#senders) return;
+    const { draw } = this.#source;
     // It fails only on a connection that has just been closed, and then it does not matter.
-    this.#senders?.video.replaceTrack(video).catch(() => {});
-    this.#senders?.audio.replaceTrack(audio).catch(() => {});
+    const replaced = this.#senders.video.replaceTrack(video);
+    replaced.then(() => draw?.call(this.#source)).catch(() => {});
+    this.#senders.audio.replaceTrack(audio).catch(() => {});
   }
 }

@@ -1,0 +1,146 @@
+// @ts-check
+/** What is sent instead of the camera while the person is away: a title, and how long it has been. */
+
+import { runningTime } from './view.js';
+
+/** @typedef {import('./view.js').CardSource} CardSource */
+
+const WIDTH = 1280;
+const HEIGHT = 720;
+/** Pictures a second: enough for whoever starts to watch to have one at once, and next to no bits for a still picture. */
+const RATE = 10;
+/** The dot beside the clock grows and fades once in so long, in milliseconds: the picture is not frozen. */
+const BREATH = 4000;
+const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif';
+/** The title's letters, in pixels, and the most lines that it may take. */
+const LETTERS = 76;
+const LINES = 3;
+
+export class Card extends EventTarget {
+  /** What it is called when something is the matter with it. */
+  name = 'The card';
+  /** @type {CanvasCaptureMediaStreamTrack} */
+  video;
+  #audio;
+  #pen;
+  #now;
+  #ticks;
+  /** @type {CardSource} */
+  #source;
+  /** @type {string[]} */
+  #lines = [];
+  #ground;
+
+  /**
+   * @param {CardSource} source
+   * @param {() => number} now the server's clock, in milliseconds
+   * @param {() => MediaStreamTrack | null} audio what is heard meanwhile
+   */
+  constructor(source, now, audio) {
+    super();
+    const canvas = document.createElement('canvas');
+    canvas.width = WIDTH;
+    canvas.height = HEIGHT;
+    this.#pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d', { alpha: false }));
+    this.#ground = ground(this.#pen);
+    this.#now = now;
+    this.#audio = audio;
+    this.#source = source;
+    this.write(source);
+    // At rate 0 each picture is sent when it has been drawn, whether or not the browser thinks that the page is seen.
+    this.video = /** @type {CanvasCaptureMediaStreamTrack} */ (canvas.captureStream(0).getVideoTracks()[0]);
+    this.#ticks = new Worker(new URL('./ticks.js', import.meta.url));
+    this.#ticks.onmessage = () => this.draw();
+    this.#ticks.postMessage(1000 / RATE);
+    this.draw();
+  }
+
+  get audio() {
+    return this.#audio();
+  }
+
+  /**
+   * Changes what stands on it.
+   * @param {CardSource} source
+   */
+  write(source) {
+    this.#source = source;
+    this.#pen.font = `700 ${LETTERS}px ${FONT}`;
+    this.#lines = wrapped(this.#pen, source.title, WIDTH * 0.8);
+  }
+
+  /** Draws a picture, and sends it to whoever shows this card. */
+  draw() {
+    const pen = this.#pen;
+    pen.fillStyle = this.#ground;
+    pen.fillRect(0, 0, WIDTH, HEIGHT);
+    pen.textBaseline = 'middle';
+
+    const leading = LETTERS * 1.2;
+    const clock = 120;
+    let y = (HEIGHT - this.#lines.length * leading - clock) / 2 + leading / 2;
+    pen.textAlign = 'center';
+    pen.font = `700 ${LETTERS}px ${FONT}`;
+    pen.fillStyle = '#eef4f0';
+    for (const line of this.#lines) {
+      pen.fillText(line, WIDTH / 2, y);
+      y += leading;
+    }
+
+    const text = runningTime(this.#now() - this.#source.since);
+    pen.font = `500 44px ${FONT}`;
+    pen.fillStyle = '#b4c6bc';
+    y += clock - leading / 2;
+    pen.fillText(text, WIDTH / 2 + 18, y);
+    const breath = (1 - Math.cos((performance.now() / BREATH) * 2 * Math.PI)) / 2;
+    pen.globalAlpha = 0.35 + 0.65 * breath;
+    pen.fillStyle = '#3ecf98';
+    pen.beginPath();
+    pen.arc(WIDTH / 2 - pen.measureText(text).width / 2 - 14, y, 9 + 2 * breath, 0, 2 * Math.PI);
+    pen.fill();
+    pen.globalAlpha = 1;
+    this.video.requestFrame();
+  }
+
+  close() {
+    this.#ticks.terminate();
+    this.video.stop();
+  }
+}
+
+/**
+ * The light that the empty stage has too.
+ * @param {CanvasRenderingContext2D} pen
+ */
+function ground(pen) {
+  const light = pen.createRadialGradient(WIDTH / 2, -HEIGHT * 0.2, 0, WIDTH / 2, -HEIGHT * 0.2, HEIGHT * 1.35);
+  light.addColorStop(0, '#1d3a2e');
+  light.addColorStop(0.6, '#0f1b16');
+  light.addColorStop(1, '#0b110e');
+  return light;
+}
+
+/**
+ * Text in lines, the last one cut off if it does not fit.
+ * @param {CanvasRenderingContext2D} pen with its font set
+ * @param {string} text
+ * @param {number} width
+ */
+function wrapped(pen, text, width) {
+  const fits = (/** @type {string} */ line) => pen.measureText(line).width <= width;
+  /** @type {string[]} */
+  const lines = [''];
+  for (const word of text.trim().split(/\s+/)) {
+    const longer = `${lines[lines.length - 1]} ${word}`.trim();
+    if (fits(longer) || lines[lines.length - 1] === '') lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  const cut = lines.slice(0, LINES);
+  if (lines.length > LINES) cut[LINES - 1] += ' …';
+  return cut.map((line) => {
+    if (fits(line)) return line;
+    const letters = Array.from(line);
+    while (letters.length > 1 && !fits(`${letters.join('')}…`)) letters.pop();
+    return `${letters.join('')}…`;
+  });
+}
