@@ -7,8 +7,9 @@
 //! on stage beside the host ([`stage`](crate::stage)).
 //!
 //! **Nothing private travels on a public stream.** While a call is on, the show's source is the away card or the camera
-//! without its microphone; the call's own streams are made for it alone and for the two in it alone. The call begins, for
-//! the audience, when the host accepts: before the first private word.
+//! without its microphone; the call's own streams are made for it alone and for the two in it alone. For the audience the
+//! call begins when the host accepts, before the first private word, and it is over when the host says so, after the last:
+//! if anything else ends it, the host stays away from the show until they press [`BACK_TO_SHOW`].
 
 mod policy;
 mod requests;
@@ -20,7 +21,7 @@ use one_to_one::{CALL, CALL_GUEST, CALL_HOST, HANG_UP, JOIN_CALL, OneToOne};
 use serde::{Deserialize, Serialize};
 use session::{
     Action, Architecture, Deadline, Effect, Input, Opening, Participant, ParticipantId, People,
-    Refusal, Seat, Slot, Stream, Timestamp, View,
+    Phase, Refusal, Seat, Slot, Stream, Timestamp, View,
 };
 
 pub use self::policy::{AudienceSees, Policy};
@@ -37,6 +38,8 @@ pub const WITHDRAW: &str = "withdraw";
 pub const ACCEPT: &str = "accept";
 /// The host's button that does not.
 pub const DECLINE: &str = "decline";
+/// The host's button that puts them back on air after a call that they have not ended themselves.
+pub const BACK_TO_SHOW: &str = "back-to-show";
 /// The host's button that takes the guest off the stage.
 pub const TAKE_DOWN: &str = "take-down";
 /// The button of the guest who leaves the stage.
@@ -53,16 +56,17 @@ pub struct Hybrid {
     show: OneToMany,
     /// It knows the host, and whoever is in a call with them.
     call: OneToOne,
-    /// The call that the audience is told of. Set and cleared together with the call itself.
+    /// From when the host accepts a call until they press the button that puts them back on air, or there is no show.
     away: Option<Away>,
     requests: Requests,
     stage: Stage,
 }
 
-/// The host is in a call.
+/// The host is away from the show: what they say is not for the audience.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Away {
-    guest: ParticipantId,
+    /// Who is in a call with them; none when that has ended and they have not come back yet.
+    guest: Option<ParticipantId>,
     since: Timestamp,
 }
 
@@ -177,13 +181,19 @@ impl Hybrid {
             (HANG_UP, false) if !self.call.includes(&participant) => {
                 Err(Refusal::because("You are not in a call."))
             }
-            (HANG_UP, _) => self.call.handle(
-                now,
-                Input::Acted {
+            (HANG_UP, is_host) => {
+                let pressed = Input::Acted {
                     participant,
                     action,
-                },
-            ),
+                };
+                let mut effects = self.call.handle(now, pressed)?;
+                if is_host {
+                    effects.extend(self.call_is_over(now));
+                    self.away = None;
+                }
+                Ok(effects)
+            }
+            (BACK_TO_SHOW, true) => self.back_to_show(),
             (ASK_CALL, false) => self.ask(now, &participant, Wants::Call),
             (ASK_STAGE, false) => self.ask(now, &participant, Wants::Stage),
             (WITHDRAW, false) => match self.requests.withdraw(&participant) {
@@ -197,7 +207,7 @@ impl Hybrid {
             (ACCEPT, true) => self.accept(now, &target(action)?),
             (DECLINE, true) => self.decline(&target(action)?),
             (TAKE_DOWN, true) => self.take_down(&target(action)?),
-            (ACCEPT | DECLINE | TAKE_DOWN, false) => {
+            (ACCEPT | DECLINE | TAKE_DOWN | BACK_TO_SHOW, false) => {
                 Err(Refusal::because("Only the host can do that."))
             }
             (other, _) => Err(Refusal::because(format!(
@@ -278,9 +288,11 @@ impl Hybrid {
                 ] {
                     effects.extend(self.call.handle(now, input)?);
                 }
+                // From one call to the next they have been away all the time.
+                let since = self.away.as_ref().map_or(now, |away| away.since);
                 self.away = Some(Away {
-                    guest: who.clone(),
-                    since: now,
+                    guest: Some(who.clone()),
+                    since,
                 });
             }
         }
@@ -290,7 +302,7 @@ impl Hybrid {
     /// Whether the host may say yes to that now; the page offers it by the same answer.
     fn may_accept(&self, wants: Wants) -> Result<(), Refusal> {
         match wants {
-            Wants::Call if self.away.is_some() => {
+            Wants::Call if self.call.guest().is_some() => {
                 Err(Refusal::because("You are in a call already."))
             }
             // Who is not here is not called away from the show.
@@ -313,6 +325,20 @@ impl Hybrid {
             text: format!("{} cannot do that now.", self.host_name),
         };
         Ok(vec![cleared, tell])
+    }
+
+    fn back_to_show(&mut self) -> Result<Vec<Effect>, Refusal> {
+        // Who is not here is not put on air.
+        if !self.people.has(&self.host) {
+            return Err(Refusal::because("Reload the page to join."));
+        }
+        if self.call.guest().is_some() {
+            return Err(Refusal::because("Hang up first."));
+        }
+        match self.away.take() {
+            Some(_) => Ok(vec![]),
+            None => Err(Refusal::because("You are not away from the show.")),
+        }
     }
 
     fn take_down(&mut self, who: &ParticipantId) -> Result<Vec<Effect>, Refusal> {
@@ -364,19 +390,25 @@ impl Hybrid {
             effects.extend(self.requests.clear());
             effects.extend(self.stage.clear());
         }
-        if self.call.guest().is_none()
-            && let Some(Away { guest, .. }) = self.away.take()
-        {
-            effects.extend(self.call_is_over(guest, now));
+        if self.call.guest().is_none() {
+            effects.extend(self.call_is_over(now));
+            // There is no show to come back to; the next one is begun by a press of its own.
+            if self.show.stream().is_none() {
+                self.away = None;
+            }
         }
         effects
     }
 
-    fn call_is_over(&mut self, guest: ParticipantId, now: Timestamp) -> Vec<Effect> {
-        let after = self.call.view(&self.host);
-        let words = match after.detail.as_str() {
-            _ if after.phase == session::Phase::Ended => "The call is over.".to_owned(),
-            reason => format!("{}: {reason}", after.headline),
+    /// Tells the two that their call has ended, unless they know. The host stays away from the show.
+    fn call_is_over(&mut self, now: Timestamp) -> Vec<Effect> {
+        let Some(guest) = self.away.as_mut().and_then(|away| away.guest.take()) else {
+            return vec![];
+        };
+        let (headline, reason) = self.how_the_call_ended();
+        let words = match reason {
+            Some(reason) => format!("{headline}: {reason}"),
+            None => format!("{headline}."),
         };
         let tell = |to: &ParticipantId| Effect::Notice {
             to: to.clone(),
@@ -386,6 +418,13 @@ impl Hybrid {
         // From here on they are one of the audience, and the call does not know them.
         let left = Input::Left { participant: guest };
         join(effects, self.call.handle(now, left).unwrap_or_default())
+    }
+
+    /// What the host is told of a call that is not on any more; the reason, if it could not be made.
+    fn how_the_call_ended(&self) -> (String, Option<String>) {
+        let after = self.call.view(&self.host);
+        let failed = after.phase != Phase::Ended;
+        (after.headline, failed.then_some(after.detail))
     }
 
     /// The show's stream once it can be played.

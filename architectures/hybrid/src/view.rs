@@ -9,7 +9,8 @@ use session::{
 use crate::requests::{Request, Wants};
 use crate::stage::OnStage;
 use crate::{
-    ACCEPT, ASK_CALL, ASK_STAGE, AudienceSees, DECLINE, Hybrid, LEAVE_STAGE, TAKE_DOWN, WITHDRAW,
+    ACCEPT, ASK_CALL, ASK_STAGE, AudienceSees, BACK_TO_SHOW, DECLINE, Hybrid, LEAVE_STAGE,
+    TAKE_DOWN, WITHDRAW,
 };
 
 impl Hybrid {
@@ -39,17 +40,50 @@ impl Hybrid {
     /// How many of those whom the show counts are in the call instead.
     fn away_from_it(&self) -> u32 {
         let away = self.away.as_ref();
-        u32::from(away.is_some_and(|away| self.people.has(&away.guest)))
+        let guest = away.and_then(|away| away.guest.as_ref());
+        u32::from(guest.is_some_and(|guest| self.people.has(guest)))
     }
 
     fn host_in_show(&self, show: View) -> View {
         let guest = self.stage.guest().and_then(|guest| self.on_stage(guest));
-        View {
+        let mut view = View {
             layout: beside(guest.is_some()),
+            publishes: self.in_public(&show),
             plays: guest.into_iter().collect(),
             people: self.people_for_host(),
             ..show
+        };
+        if self.away.is_none() {
+            return view;
         }
+        // The call has ended, and not by the host's own press: what they are saying may still be for their guest alone.
+        let back = Button::new(BACK_TO_SHOW, "Back to the show", Emphasis::Primary);
+        view.buttons.insert(0, back);
+        if view.phase == Phase::Live {
+            let (headline, reason) = self.how_the_call_ended();
+            let still = match self.policy.audience_sees {
+                AudienceSees::AwayCard => {
+                    "Your audience still sees the away card and hears nothing."
+                }
+                AudienceSees::SilentCamera => "Your audience still sees you and hears nothing.",
+            };
+            view.headline = headline;
+            view.detail = match reason {
+                Some(reason) => format!("{reason} {still}"),
+                None => still.to_owned(),
+            };
+        }
+        view
+    }
+
+    /// What the host sends to the audience.
+    fn in_public(&self, show: &View) -> Vec<Publish> {
+        let publishes = show.publishes.iter();
+        let public = |publish: &Publish| Publish {
+            slot: publish.slot.clone(),
+            source: self.public_source(),
+        };
+        publishes.map(public).collect()
     }
 
     /// Two streams at the same time: the show's goes on with something else on it, the call's carries the camera.
@@ -62,11 +96,7 @@ impl Hybrid {
         if self.show.stream().is_none() {
             return view;
         }
-        let public = show.publishes.iter().map(|publish| Publish {
-            slot: publish.slot.clone(),
-            source: self.public_source(),
-        });
-        view.publishes.splice(0..0, public);
+        view.publishes.splice(0..0, self.in_public(show));
         for button in &mut view.buttons {
             if button.action == HANG_UP {
                 button.label = "Back to the show".to_owned();
@@ -181,7 +211,7 @@ impl Hybrid {
         view
     }
 
-    /// What the audience is told while the host is in a call. With whom is nobody's business.
+    /// What the audience is told while the host is away. With whom is nobody's business.
     fn with_public_words(&self, show: View) -> View {
         if self.away.is_none() || self.on_air().is_none() {
             return show;

@@ -64,6 +64,7 @@ fn a_viewer_is_taken_private_while_the_audience_stays() {
         .at(70, press("ben", "ask-call"))
         .at(75, press_about("ada", "accept", "ben"))
         .at(80, press("ben", "hang-up"))
+        .at(85, press("ada", "back-to-show"))
         .at(90, press("ada", "end-show"));
     insta::assert_snapshot!(story.text());
 }
@@ -75,7 +76,9 @@ fn the_audience_may_keep_the_picture_but_never_the_sound() {
         ..Policy::default()
     };
     let mut story = private(policy);
-    story.at(60, press("ben", "hang-up"));
+    story
+        .at(60, press("ben", "hang-up"))
+        .at(65, press("ada", "back-to-show"));
     insta::assert_snapshot!(story.text());
 }
 
