@@ -124,6 +124,12 @@ impl Answer {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {}", self.text))
     }
 
+    /// For how many seconds the token lets in that is in it.
+    pub(crate) fn life(&self) -> u64 {
+        let at = |name: &str| self.json()[name].as_u64().unwrap();
+        (at("expiresAt") - at("now")) / 1000
+    }
+
     pub(crate) fn location(&self) -> &str {
         self.headers[LOCATION].to_str().unwrap()
     }
