@@ -19,7 +19,7 @@ use crate::{
 pub struct Args {
     /// The project's folder: made, or empty
     pub dir: PathBuf,
-    /// The streaming architecture [default: the first that cargo-generate.toml lists]
+    /// The streaming architecture; a wrong one is answered with those that there are [default: cargo-generate.toml's]
     #[arg(long)]
     pub architecture: Option<String>,
     /// The project's name [default: the folder's]

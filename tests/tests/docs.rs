@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use kit::root;
+use kit::{model::Model, root, sizes};
 use support::Project;
 
 /// A Markdown file, without its code blocks.
@@ -164,6 +164,24 @@ fn paths_in_tables_exist() {
                 );
             }
         }
+    }
+}
+
+#[test]
+fn the_sizes_in_the_readme_are_true() {
+    let expected = sizes::readme(Path::new(support::KIT)).unwrap().text;
+    assert!(
+        root::read("README.md").unwrap() == expected,
+        "renew the table with `cargo kit bless`; it should be\n{expected}"
+    );
+}
+
+#[test]
+fn every_architecture_is_in_the_readme() {
+    let readme = root::read("README.md").unwrap();
+    for name in Model::load().unwrap().architectures() {
+        let row = format!("| [`{name}`](architectures/{name}/README.md)");
+        assert!(readme.contains(&row), "{name}");
     }
 }
 
