@@ -5,6 +5,8 @@
 
 mod access;
 mod hook;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
