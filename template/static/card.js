@@ -15,6 +15,8 @@ const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sa
 /** The title's letters, in pixels, and the most lines that it may take. */
 const LETTERS = 76;
 const LINES = 3;
+/** The height of the clock below them, in pixels. */
+const CLOCK = 120;
 
 export class Card extends EventTarget {
   /** What it is called when something is the matter with it. */
@@ -22,14 +24,15 @@ export class Card extends EventTarget {
   /** @type {CanvasCaptureMediaStreamTrack} */
   video;
   #audio;
-  #pen;
   #now;
+  #pen = newPen();
+  /** All but the clock, which alone is drawn anew for every picture. */
+  #face = newPen();
+  /** The middle of the clock, from above. */
+  #clock = 0;
   #ticks;
-  /** @type {CardSource} */
-  #source;
-  /** @type {string[]} */
-  #lines = [];
-  #ground;
+  /** @type {CardSource | null} */
+  #source = null;
 
   /**
    * @param {CardSource} source
@@ -38,21 +41,15 @@ export class Card extends EventTarget {
    */
   constructor(source, now, audio) {
     super();
-    const canvas = document.createElement('canvas');
-    canvas.width = WIDTH;
-    canvas.height = HEIGHT;
-    this.#pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d', { alpha: false }));
-    this.#ground = ground(this.#pen);
     this.#now = now;
     this.#audio = audio;
-    this.#source = source;
-    this.write(source);
     // At rate 0 each picture is sent when it has been drawn, whether or not the browser thinks that the page is seen.
-    this.video = /** @type {CanvasCaptureMediaStreamTrack} */ (canvas.captureStream(0).getVideoTracks()[0]);
+    const [video] = this.#pen.canvas.captureStream(0).getVideoTracks();
+    this.video = /** @type {CanvasCaptureMediaStreamTrack} */ (video);
+    this.write(source);
     this.#ticks = new Worker(new URL('./ticks.js', import.meta.url));
     this.#ticks.onmessage = () => this.draw();
     this.#ticks.postMessage(1000 / RATE);
-    this.draw();
   }
 
   get audio() {
@@ -64,33 +61,41 @@ export class Card extends EventTarget {
    * @param {CardSource} source
    */
   write(source) {
+    const { title, since } = source;
+    if (this.#source?.title === title && this.#source.since === since) return;
     this.#source = source;
-    this.#pen.font = `700 ${LETTERS}px ${FONT}`;
-    this.#lines = wrapped(this.#pen, source.title, WIDTH * 0.8);
+    const pen = this.#face;
+    const light = pen.createRadialGradient(WIDTH / 2, -HEIGHT * 0.2, 0, WIDTH / 2, -HEIGHT * 0.2, HEIGHT * 1.35);
+    light.addColorStop(0, '#1d3a2e');
+    light.addColorStop(0.6, '#0f1b16');
+    light.addColorStop(1, '#0b110e');
+    pen.fillStyle = light;
+    pen.fillRect(0, 0, WIDTH, HEIGHT);
+
+    pen.font = `700 ${LETTERS}px ${FONT}`;
+    pen.textAlign = 'center';
+    pen.textBaseline = 'middle';
+    pen.fillStyle = '#eef4f0';
+    const lines = wrapped(pen, title, WIDTH * 0.8);
+    const leading = LETTERS * 1.2;
+    const top = (HEIGHT - lines.length * leading - CLOCK) / 2;
+    lines.forEach((line, index) => pen.fillText(line, WIDTH / 2, top + (index + 0.5) * leading));
+    this.#clock = top + lines.length * leading + CLOCK / 2;
+    this.#pen.drawImage(pen.canvas, 0, 0);
+    this.draw();
   }
 
   /** Draws a picture, and sends it to whoever shows this card. */
   draw() {
     const pen = this.#pen;
-    pen.fillStyle = this.#ground;
-    pen.fillRect(0, 0, WIDTH, HEIGHT);
-    pen.textBaseline = 'middle';
-
-    const leading = LETTERS * 1.2;
-    const clock = 120;
-    let y = (HEIGHT - this.#lines.length * leading - clock) / 2 + leading / 2;
-    pen.textAlign = 'center';
-    pen.font = `700 ${LETTERS}px ${FONT}`;
-    pen.fillStyle = '#eef4f0';
-    for (const line of this.#lines) {
-      pen.fillText(line, WIDTH / 2, y);
-      y += leading;
-    }
-
-    const text = runningTime(this.#now() - this.#source.since);
+    const y = this.#clock;
+    const strip = /** @type {const} */ ([0, y - CLOCK / 2, WIDTH, CLOCK]);
+    pen.drawImage(this.#face.canvas, ...strip, ...strip);
+    const text = runningTime(this.#now() - (this.#source?.since ?? 0));
     pen.font = `500 44px ${FONT}`;
+    pen.textAlign = 'center';
+    pen.textBaseline = 'middle';
     pen.fillStyle = '#b4c6bc';
-    y += clock - leading / 2;
     pen.fillText(text, WIDTH / 2 + 18, y);
     const breath = (1 - Math.cos((performance.now() / BREATH) * 2 * Math.PI)) / 2;
     pen.globalAlpha = 0.35 + 0.65 * breath;
@@ -108,16 +113,12 @@ export class Card extends EventTarget {
   }
 }
 
-/**
- * The light that the empty stage has too.
- * @param {CanvasRenderingContext2D} pen
- */
-function ground(pen) {
-  const light = pen.createRadialGradient(WIDTH / 2, -HEIGHT * 0.2, 0, WIDTH / 2, -HEIGHT * 0.2, HEIGHT * 1.35);
-  light.addColorStop(0, '#1d3a2e');
-  light.addColorStop(0.6, '#0f1b16');
-  light.addColorStop(1, '#0b110e');
-  return light;
+/** A canvas of the card's size. It is read for every picture, so it is not kept where only the screen is near. */
+function newPen() {
+  const canvas = document.createElement('canvas');
+  canvas.width = WIDTH;
+  canvas.height = HEIGHT;
+  return /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d', { alpha: false, willReadFrequently: true }));
 }
 
 /**
