@@ -155,7 +155,7 @@ impl Architecture for Panel {
             Input::Joined { participant } => {
                 let is_host = participant.id == self.host;
                 self.people.joined(participant);
-                Ok(match is_host {
+                Ok(match is_host && self.since().is_some() {
                     true => vec![clear(MODERATOR_RETURN.into())],
                     false => vec![],
                 })
@@ -638,7 +638,8 @@ impl Panel {
                 Flow::Live { .. } => "is on stage".to_owned(),
                 Flow::Interrupted { .. } => "has dropped out".to_owned(),
             },
-            since: stream.since(),
+            // A picture that has stopped was live since then, and gone since nobody knows when.
+            since: stream.since().filter(|_| stream.is_live()),
             buttons: vec![Button::new(TAKE_DOWN, "Take down", Emphasis::Plain).about(who)],
         });
         hands.chain(stage).collect()

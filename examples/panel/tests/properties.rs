@@ -12,12 +12,12 @@ use session::{Seconds, View};
 const GUESTS: [&str; 5] = ["ben", "cleo", "dan", "eve", "finn"];
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
 
     #[test]
     fn whatever_happens_to_a_panel(
         policy in policies(),
-        steps in vec(any::<(u8, u8, u8)>(), 0..120),
+        steps in vec(any::<(u8, u8, u8)>(), 0..100),
     ) {
         rehearse::<Panel>(policy, "ada", &GUESTS, steps, a_panel)?;
     }
