@@ -6,16 +6,21 @@
 use one_to_many::{OneToMany, Policy, SHOW};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use session::rehearsal::{World, ensure, rehearse};
+use session::rehearsal::{Step, World, ensure, rehearse};
 use session::{Phase, Source};
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(192) })]
 
     #[test]
-    fn whatever_happens_to_a_show(steps in vec(any::<(u8, u8, u8)>(), 0..80)) {
+    fn whatever_happens_to_a_show(steps in stories(80)) {
         rehearse::<OneToMany>(Policy::default(), "ada", &["ben", "cleo"], steps, a_show)?;
     }
+}
+
+/// Up to that many steps, whatever they are.
+fn stories(steps: usize) -> impl Strategy<Value = Vec<Step>> {
+    vec(any::<(u8, u8, u8)>().prop_map(Step::from), 0..steps)
 }
 
 /// What is true of shows in particular.

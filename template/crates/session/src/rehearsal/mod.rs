@@ -37,6 +37,7 @@ pub mod books;
 mod rules;
 pub mod step;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -94,6 +95,8 @@ pub struct World<A: Architecture> {
     /// The state as it is stored.
     stored: String,
     books: Books,
+    /// Everybody's View before the last input.
+    before: BTreeMap<ParticipantId, View>,
     log: Vec<Entry>,
 }
 
@@ -121,10 +124,12 @@ impl<A: Architecture> World<A> {
             policy,
             stored: String::new(),
             books: Books::open(host, guests),
+            before: BTreeMap::new(),
             log: Vec::new(),
         };
         world.store().map_err(|rule| world.broken(rule))?;
         world.look().map_err(|rule| world.broken(rule))?;
+        world.before = world.books.views().clone();
         Ok(world)
     }
 
@@ -186,7 +191,8 @@ impl<A: Architecture> World<A> {
             entry.outcome == again,
             "rule 6: after a restart, or in a replay, it answers differently",
         )?;
-        let (stored, views) = (self.stored.clone(), self.books.views().clone());
+        let stored = self.stored.clone();
+        self.before = self.books.views().clone();
         self.store()?;
         match entry.outcome {
             Ok(effects) => {
@@ -200,7 +206,7 @@ impl<A: Architecture> World<A> {
         self.look()?;
         let refused = self.log.last().is_some_and(|entry| entry.outcome.is_err());
         ensure(
-            !refused || (self.stored == stored && *self.books.views() == views),
+            !refused || (self.stored == stored && *self.books.views() == self.before),
             "rule 1: it refuses, and changes all the same",
         )?;
         if self.stored != stored {
@@ -260,6 +266,7 @@ impl<A: Architecture> World<A> {
             understudy: restored()?,
             stored: self.stored.clone(),
             books: self.books.clone(),
+            before: self.before.clone(),
             log: self.log.clone(),
         })
     }
@@ -277,6 +284,11 @@ impl<A: Architecture> World<A> {
     /// What somebody sees.
     pub fn view(&self, who: &ParticipantId) -> View {
         self.architecture.view(who)
+    }
+
+    /// What everybody saw before the last input: for rules about what may follow what.
+    pub fn before(&self) -> &BTreeMap<ParticipantId, View> {
+        &self.before
     }
 
     /// What time it is in the story.

@@ -1,6 +1,7 @@
 //! What can happen next.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use crate::id::{Deadline, ParticipantId, Slot};
 use crate::input::{Action, Input, Participant, Seat, Sending};
@@ -9,7 +10,7 @@ use crate::view::Emphasis;
 
 /// One step of a rehearsal. What it comes to depends on how things stand: the numbers choose among what is possible
 /// then, and small numbers choose the simpler things, so that shrinking them makes a story plainer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Step {
     /// What kind of thing happens.
     pub kind: u8,
@@ -22,6 +23,14 @@ pub struct Step {
 impl From<(u8, u8, u8)> for Step {
     fn from((kind, one, other): (u8, u8, u8)) -> Step {
         Step { kind, one, other }
+    }
+}
+
+/// In one line, and as a test would write it.
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Step { kind, one, other } = self;
+        write!(f, "({kind}, {one}, {other})")
     }
 }
 
@@ -59,10 +68,12 @@ impl Step {
                 _ => self.leaves_again(books),
             },
         };
-        // Nothing of that kind is possible at the moment: something else happens.
+        // Nothing of that kind is possible at the moment: the story gets on in another way.
         input
-            .or_else(|| self.presses(books, false))
+            .or_else(|| self.news(books, &[State::Making], provisioned))
+            .or_else(|| self.news(books, &[State::Quiet], started))
             .or_else(|| self.comes(books))
+            .or_else(|| self.presses(books, false))
     }
 
     /// Anybody at all: here or not, and the stranger.
