@@ -14,15 +14,20 @@ export class Silence {
     addEventListener('pointerdown', () => void this.#context?.resume());
   }
 
-  /** The track, made when it is first wanted. */
+  /** The track, made when it is first wanted; none where the browser makes no more sound. */
   get track() {
     if (this.#track) return this.#track;
-    this.#context = new AudioContext();
-    const zeros = new ConstantSourceNode(this.#context, { offset: 0 });
-    const out = new MediaStreamAudioDestinationNode(this.#context, { channelCount: 1 });
-    zeros.connect(out);
-    zeros.start();
-    this.#track = out.stream.getAudioTracks()[0];
+    try {
+      this.#context = new AudioContext();
+      const zeros = new ConstantSourceNode(this.#context, { offset: 0 });
+      const out = new MediaStreamAudioDestinationNode(this.#context, { channelCount: 1 });
+      zeros.connect(out);
+      zeros.start();
+      this.#track = out.stream.getAudioTracks()[0];
+    } catch (error) {
+      // The stream then goes on without a sound track, which is right above all.
+      console.error(error);
+    }
     return this.#track;
   }
 

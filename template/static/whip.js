@@ -132,11 +132,12 @@ export class WhipPublisher extends Connection {
     const { video, audio } = this.#source;
     if (video || audio) this.#arrived();
     if (video) video.contentHint = 'motion';
-    if (!this.#senders) return;
     const { draw } = this.#source;
-    // It fails only on a connection that has just been closed, and then it does not matter.
-    const replaced = this.#senders.video.replaceTrack(video);
-    replaced.then(() => draw?.call(this.#source)).catch(() => {});
-    this.#senders.audio.replaceTrack(audio).catch(() => {});
+    const sound = this.#senders?.audio;
+    // The sound first: it may be that what is said from now on is for somebody else. Should it not be exchanged, there is
+    // none at all; on a connection that has just been closed that fails too, and does not matter.
+    sound?.replaceTrack(audio).catch(() => sound.replaceTrack(null).catch(() => {}));
+    const replaced = this.#senders?.video.replaceTrack(video);
+    replaced?.then(() => draw?.call(this.#source)).catch(() => {});
   }
 }
