@@ -189,6 +189,49 @@ fn from_a_repository_it_makes_the_same_bytes() {
 }
 
 #[test]
+fn what_is_named_after_an_architecture_goes_with_it() {
+    let test = "what_is_named_after_an_architecture_goes_with_it";
+    let Some(program) = generator(test) else {
+        return;
+    };
+    let copy = copy_of_the_kit();
+    let architectures = Model::load().unwrap().architectures().to_owned();
+    let named = |name: &str| {
+        let underscores = name.replace('-', "_");
+        [
+            format!("src/pages/{underscores}.rs"),
+            format!("static/deep/down/{name}.test.js"),
+            format!("templates/{underscores}/page.html"),
+        ]
+    };
+    for path in architectures.iter().flat_map(|name| named(name)) {
+        let path = copy.path().join("template").join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "words").unwrap();
+    }
+    for project in Project::every() {
+        let destination = tempfile::tempdir().unwrap();
+        let define = definitions(&project);
+        let mut arguments = vec!["--path", copy.path().to_str().unwrap(), "--name", NAME];
+        arguments.extend(define.iter().map(String::as_str));
+        let output = run(&program, destination.path(), &arguments);
+        assert!(output.status.success(), "{}", said(&output));
+        let made = destination.path().join(NAME);
+        for name in &architectures {
+            let kept = made.join("architectures").join(name).exists();
+            for path in named(name) {
+                assert_eq!(
+                    made.join(&path).exists(),
+                    kept,
+                    "{}: {path}",
+                    project.title()
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn a_bad_name_is_refused_before_anything_is_written() {
     let Some(program) = generator("a_bad_name_is_refused_before_anything_is_written") else {
         return;

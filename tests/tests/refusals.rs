@@ -40,6 +40,8 @@ fn names_that_cargo_or_the_project_cannot_have() {
         ("livepeer-local", "a crate that the project contains"),
         ("livepeer_local", "a crate that the project contains"),
         ("one-to-many", "a crate that the project contains"),
+        ("one_to_one", "a crate that the project contains"),
+        ("hybrid", "a crate that the project contains"),
         ("serde-json", "a crate that the project contains"),
         ("9lives", "begins with a digit"),
         ("MyShow", "contains 'M'"),
