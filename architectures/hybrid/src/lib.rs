@@ -145,6 +145,8 @@ impl Hybrid {
             participant: participant.clone(),
         };
         let mut effects = self.show.handle(now, joined.clone())?;
+        self.requests.called(&id, &participant.name);
+        self.stage.called(&id, &participant.name);
         self.people.joined(participant);
         if id == self.host || self.call.includes(&id) {
             effects.extend(self.call.handle(now, joined)?);

@@ -48,6 +48,14 @@ impl Requests {
         self.waiting.iter().find(|request| request.who == *who)
     }
 
+    /// Notes what somebody calls themselves, if they ask for something.
+    pub(crate) fn called(&mut self, who: &ParticipantId, name: &str) {
+        let mut waiting = self.waiting.iter_mut();
+        if let Some(request) = waiting.find(|request| request.who == *who) {
+            request.name = name.to_owned();
+        }
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Request> {
         self.waiting.iter()
     }

@@ -39,6 +39,13 @@ impl Stage {
         self.guest.as_ref().is_some_and(|guest| guest.who == *who)
     }
 
+    /// Notes what somebody calls themselves, if they are on stage.
+    pub(crate) fn called(&mut self, who: &ParticipantId, name: &str) {
+        if let Some(guest) = self.guest.as_mut().filter(|guest| guest.who == *who) {
+            guest.name = name.to_owned();
+        }
+    }
+
     /// Brings somebody up; the stage is empty.
     pub(crate) fn bring_up(
         &mut self,

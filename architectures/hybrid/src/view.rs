@@ -26,13 +26,13 @@ impl Hybrid {
             }
             (false, false) => return show,
         };
+        // Somebody in the call does not watch the show, nor is told how many do.
+        let is_guest = called && *participant != self.host;
+        let audience = show.audience.filter(|_| !is_guest);
         View {
             title: show.title,
             byline: show.byline,
-            // Somebody in the call does not watch the show.
-            audience: show
-                .audience
-                .map(|count| count.saturating_sub(self.away_from_it())),
+            audience: audience.map(|count| count.saturating_sub(self.away_from_it())),
             ..view
         }
     }
@@ -59,6 +59,7 @@ impl Hybrid {
         // The call has ended, and not by the host's own press: what they are saying may still be for their guest alone.
         let back = Button::new(BACK_TO_SHOW, "Back to the show", Emphasis::Primary);
         view.buttons.insert(0, back);
+        view.private = true;
         if view.phase == Phase::Live {
             let (headline, reason) = self.how_the_call_ended();
             let still = match self.policy.audience_sees {
@@ -100,6 +101,7 @@ impl Hybrid {
         for button in &mut view.buttons {
             if button.action == HANG_UP {
                 button.label = "Back to the show".to_owned();
+                button.emphasis = Emphasis::Primary;
             }
         }
         view.buttons.extend(show.buttons.iter().cloned());
@@ -202,8 +204,8 @@ impl Hybrid {
                     (Wants::Stage, ASK_STAGE, "Ask to come on stage"),
                 ] {
                     if self.may_ask(participant, wants).is_ok() {
-                        view.buttons
-                            .push(Button::new(action, label, Emphasis::Plain));
+                        let ask = Button::new(action, label, Emphasis::Plain);
+                        view.buttons.push(ask.by_name());
                     }
                 }
             }

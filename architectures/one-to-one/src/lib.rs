@@ -189,6 +189,9 @@ impl OneToOne {
             (Seat::Host, true) | (Seat::Guest, false) => {}
         }
         let id = participant.id.clone();
+        if let Some(pair) = self.pair_mut().filter(|pair| pair.guest == id) {
+            pair.guest_name.clone_from(&participant.name);
+        }
         self.people.joined(participant);
         let Some((side, pair)) = self.side(&id).zip(self.pair()) else {
             return Ok(vec![]);

@@ -84,7 +84,7 @@ impl OneToOne {
     /// Somebody with the link, outside a call.
     fn visitor_view(&self, participant: &ParticipantId) -> View {
         let host = &self.host_name;
-        let join = |label| Button::new(JOIN_CALL, label, Emphasis::Primary);
+        let join = |label| Button::new(JOIN_CALL, label, Emphasis::Primary).by_name();
         match &self.call {
             Call::Ringing { since, declined } if self.people.has(&self.host) => {
                 if declined.contains(participant) {
@@ -144,6 +144,7 @@ impl OneToOne {
             sending: self.people.sending(pair.who(side.other())),
         });
         View {
+            private: true,
             since: pair.since,
             preview: true,
             publishes: camera.into_iter().collect(),

@@ -8,7 +8,7 @@ use crate::id::{Deadline, ParticipantId, Slot};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Input {
-    /// Somebody opened the page (the first of their tabs).
+    /// Somebody opened the page (the first of their tabs), or has told their name since.
     Joined {
         /// Who it is.
         participant: Participant,

@@ -154,6 +154,9 @@ fn wanted(effect: &Effect) -> String {
 
 fn seen(view: &View) -> String {
     let mut text = format!("{:?}: {}", view.phase, view.headline);
+    if view.private {
+        text.push_str(" | private");
+    }
     if view.title.is_empty() {
         text.push_str(" | untitled");
     }

@@ -15,6 +15,8 @@ pub struct View {
     pub byline: String,
     /// Where the session stands for this person.
     pub phase: Phase,
+    /// Whether what is going on is between a few people: the page says "Private" where it would say "Live".
+    pub private: bool,
     /// What is going on, in a few words.
     pub headline: String,
     /// What to do or expect, in a sentence; empty when the headline says it all.
@@ -47,6 +49,7 @@ impl View {
             title: String::new(),
             byline: String::new(),
             phase,
+            private: false,
             headline: headline.into(),
             detail: detail.into(),
             since: None,
@@ -170,6 +173,9 @@ pub struct Button {
     /// What to ask before it is carried out, if anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirm: Option<String>,
+    /// Whether others will want to know whose wish it is: the page asks for a name first, if it has none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub named: bool,
 }
 
 /// Somebody else, as one person sees them in a list.
@@ -196,6 +202,16 @@ impl Button {
             label: label.into(),
             emphasis,
             confirm: None,
+            named: false,
+        }
+    }
+
+    /// The same, pressed by somebody with a name.
+    #[must_use]
+    pub fn by_name(self) -> Button {
+        Button {
+            named: true,
+            ..self
         }
     }
 
