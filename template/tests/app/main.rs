@@ -1,12 +1,13 @@
 //! The app as its users meet it: over HTTP and WebSockets, on free ports, with a folder of its own for each test.
 //!
 //! One program for all of them, since linking takes longer than running. The modules mirror those of `src/`, and need no
-//! architecture but [`toy`]; each real one has a module of its own. [`support`] has the browser, [`media`] the camera and
-//! the player that they use.
+//! architecture but [`toy`]; each real one has a module of its own. [`support`] has the browser, [`page`] what it shows,
+//! [`media`] the camera and the player that they use.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod fake;
+mod page;
 mod support;
 mod toy;
 

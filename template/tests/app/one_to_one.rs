@@ -6,8 +6,9 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::media::{Camera, Player, refused, watch};
+use crate::page::Page;
 use crate::program::Program;
-use crate::support::{Browser, Page, TestApp, eventually};
+use crate::support::{Browser, TestApp, eventually};
 
 static CALL: &[Kind] = &[Kind::of::<one_to_one::OneToOne>()];
 
