@@ -113,11 +113,14 @@ export class Connection {
   async proven(_pc, _signal) {}
 
   /**
-   * For the subclass: a connection takes the place of the one before, which is closed after this.
+   * For the subclass: a connection takes the place of the one before.
    * @param {RTCPeerConnection} _pc
    * @param {boolean} _proven whether it was waited for with `proven`
+   * @param {() => void} letGo closes the one before, whose last picture is gone with it
    */
-  adopted(_pc, _proven) {}
+  adopted(_pc, _proven, letGo) {
+    letGo();
+  }
 
   /**
    * For the subclass: how a connection is doing.
@@ -232,8 +235,8 @@ export class Connection {
     pc.addEventListener('connectionstatechange', () => this.#wake());
     // A server that hangs up closes DTLS; the browser does not count that among its connection states.
     for (const transport of transports(pc)) transport.addEventListener('statechange', () => this.#wake());
-    this.adopted(pc, renewal);
-    retire(before.pc, before.session);
+    this.adopted(pc, renewal, () => before.pc?.close());
+    if (before.session) farewell(before.session);
   }
 
   /** Makes the next connection beside this one. Should that fail, this one stays, and it is tried again. */
@@ -356,9 +359,10 @@ export class Connection {
   }
 
   #release() {
-    retire(this.pc, this.#session);
+    this.pc?.close();
     this.pc = null;
     this.#stats = null;
+    if (this.#session) farewell(this.#session);
     this.#session = null;
   }
 
@@ -372,14 +376,4 @@ export class Connection {
       };
     });
   }
-}
-
-/**
- * Ends a connection here and at its server.
- * @param {RTCPeerConnection | null} pc
- * @param {Session | null} session
- */
-function retire(pc, session) {
-  pc?.close();
-  if (session) farewell(session);
 }

@@ -7,7 +7,9 @@
 import { Buttons } from './buttons.js';
 import { Credentials } from './credentials.js';
 import { Devices } from './devices.js';
+import { Refused } from './exchange.js';
 import { Level } from './level.js';
+import { Name } from './name.js';
 import { Panel } from './panel.js';
 import { People } from './people.js';
 import { Ring } from './ring.js';
@@ -42,6 +44,7 @@ export class Page {
   sources = new Sources(this.devices, () => this.#now());
 
   #credentials;
+  #name;
   #stage = new Stage(find(document, '#stage'), this.devices);
   #panel = new Panel(find(document, '#panel'), this.devices);
   #buttons = new Buttons(find(document, '#buttons'), (button) => this.#press(button));
@@ -55,9 +58,10 @@ export class Page {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #banner;
 
-  /** @param {{ session: string, seat: string, live: string, app: string }} boot */
-  constructor({ session, seat, live, app }) {
+  /** @param {{ session: string, seat: string, name: string, live: string, app: string }} boot */
+  constructor({ session, seat, name, live, app }) {
     this.#app = app;
+    this.#name = new Name(session, name);
     this.#credentials = new Credentials(session, seat);
     new Level(find(document, '#level'), this.devices);
     this.socket = new SessionSocket(live, {
@@ -139,7 +143,9 @@ export class Page {
     const badge = find(document, '#badge');
     badge.hidden = false;
     badge.dataset.phase = view.phase;
-    write(find(badge, 'span'), PHASE_WORDS[view.phase]);
+    badge.dataset.private = String(view.private);
+    // "Live" would frighten whoever believes that they are among themselves.
+    write(find(badge, 'span'), view.private && view.phase === 'live' ? 'Private' : PHASE_WORDS[view.phase]);
     const audience = find(document, '#audience');
     audience.hidden = view.audience === null;
     write(find(audience, 'span'), view.audience === 0 ? 'Nobody is watching yet' : `${view.audience} watching`);
@@ -180,16 +186,18 @@ export class Page {
   }
 
   /** @param {Button} button */
-  async #press({ action, target }) {
+  async #press({ action, target, named = false }) {
     if (action === USE_HERE.action) {
       this.socket.useHere();
       return;
     }
     try {
+      if (named && !(await this.#name.have())) return;
       await this.socket.act(action, target ?? null);
     } catch (error) {
-      if (!(error instanceof ActionRefused)) throw error;
-      notice(error.message);
+      if (error instanceof Refused) notice(error.reason || 'Your name could not be sent. Try again.');
+      else if (error instanceof ActionRefused) notice(error.message);
+      else throw error;
     }
   }
 
@@ -225,6 +233,7 @@ export class Page {
       title: this.view?.title ?? '',
       byline: this.view?.byline ?? '',
       phase: 'ended',
+      private: false,
       headline: 'Open somewhere else',
       detail: text,
       since: null,
@@ -278,6 +287,6 @@ async function copyLink() {
   }
 }
 
-const { session = '', seat = 'guest', live = '', app = '' } = document.body.dataset;
+const { session = '', seat = 'guest', name = '', live = '', app = '' } = document.body.dataset;
 // For the console and for tests: `livepeerStarter.page.players.get('show.1').pc.getStats()`.
-Object.assign(window, { livepeerStarter: { page: new Page({ session, seat, live, app }) } });
+Object.assign(window, { livepeerStarter: { page: new Page({ session, seat, name, live, app }) } });

@@ -50,6 +50,7 @@
  * @property {string} label
  * @property {'primary' | 'plain' | 'danger'} emphasis
  * @property {string} [confirm] what to ask before it is carried out
+ * @property {boolean} [named] whether it wants a name first
  */
 
 /**
@@ -68,6 +69,7 @@
  * @property {string} title empty for somebody who is not to know
  * @property {string} byline empty for somebody who is not to know
  * @property {Phase} phase
+ * @property {boolean} private whether it is between a few people
  * @property {string} headline
  * @property {string} detail
  * @property {number | null} since when this phase began, in milliseconds of the server's clock

@@ -22,13 +22,15 @@ const PROOF_LOOKS = 50;
 
 export class WhepPlayer extends Connection {
   /**
-   * What the `<video>` shows. It stays the same object when the token is renewed: its tracks change, and the picture on
-   * the screen stands until the next.
+   * What the `<video>` shows. From one connection to the next it stays the same object: its tracks change, and the
+   * picture on the screen stands until there is another.
    * @type {MediaStream | null}
    */
   stream = null;
-  /** What takes its place with its first picture, so that the last one from a lost connection stays until then. @type {MediaStream | null} */
+  /** The tracks of a connection that has not shown a picture yet. @type {MediaStreamTrack[] | null} */
   #next = null;
+  /** Closes the connection whose last picture is on the screen. */
+  #letGo = () => {};
   /** Called when `stream` has become another. @type {() => void} */
   onstream = () => {};
   /** Whether pictures should be coming; while not, a silent connection is kept as it is. */
@@ -81,21 +83,22 @@ export class WhepPlayer extends Connection {
    * @override
    * @param {RTCPeerConnection} pc
    * @param {boolean} proven
+   * @param {() => void} letGo
    */
-  adopted(pc, proven) {
+  adopted(pc, proven, letGo) {
     this.#countsSince = performance.now();
-    this.#next = null;
     const tracks = pc.getReceivers().map((receiver) => receiver.track);
-    if (!this.stream) {
-      this.#show(new MediaStream(tracks));
-    } else if (proven) {
-      const before = this.stream.getTracks();
-      // The new ones first: at no time is there nothing to show.
-      for (const track of tracks) this.stream.addTrack(track);
-      for (const track of before) this.stream.removeTrack(track);
-    } else {
-      this.#next = new MediaStream(tracks);
-    }
+    // One that never came to show anything has no picture to lose.
+    if (this.#next) letGo();
+    else this.#letGo = letGo;
+    if (proven || !this.stream) this.#show(tracks);
+    else this.#next = tracks;
+  }
+
+  /** @override */
+  close() {
+    super.close();
+    this.#letGo();
   }
 
   /**
@@ -120,11 +123,20 @@ export class WhepPlayer extends Connection {
     return { state: 'stalled', text: 'The picture has stopped. Waiting for it to come back…', dead };
   }
 
-  /** @param {MediaStream} stream */
-  #show(stream) {
+  /** @param {MediaStreamTrack[]} tracks */
+  #show(tracks) {
     this.#next = null;
-    this.stream = stream;
-    this.onstream();
+    if (this.stream?.active) {
+      const before = this.stream.getTracks();
+      // The new ones first: at no time is there nothing to show.
+      for (const track of tracks) this.stream.addTrack(track);
+      for (const track of before) this.stream.removeTrack(track);
+    } else {
+      this.stream = new MediaStream(tracks);
+      this.onstream();
+    }
+    this.#letGo();
+    this.#letGo = () => {};
   }
 
   /** @override */

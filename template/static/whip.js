@@ -90,8 +90,14 @@ export class WhipPublisher extends Connection {
     this.#senders = { video: picture.sender, audio: sound.sender };
   }
 
-  /** @override */
-  adopted() {
+  /**
+   * @override
+   * @param {RTCPeerConnection} _pc
+   * @param {boolean} _proven
+   * @param {() => void} letGo
+   */
+  adopted(_pc, _proven, letGo) {
+    letGo();
     const sender = this.#senders?.video;
     if (!sender) return;
     // Between a sharp picture and a smooth one, give up a little of each. Not every browser has the choice.
