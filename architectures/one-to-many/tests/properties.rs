@@ -3,11 +3,11 @@
 //! A failure prints the shortest story that was found, told line by line, and its steps: to keep it as a test of its
 //! own, hand those very steps to `rehearse`. Nothing is written to disk.
 
-use one_to_many::{OneToMany, Policy, SHOW};
+use one_to_many::{END_SHOW, OneToMany, Policy, SHOW};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use session::rehearsal::{Step, World, ensure, rehearse};
-use session::{Phase, Source};
+use session::{Input, Phase, Source};
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(192) })]
@@ -59,6 +59,7 @@ fn a_show(world: &World<OneToMany>) -> Result<(), String> {
             format!("{who} reads \"{}\", and plays it: {plays}", view.headline),
         )?;
     }
+    a_live_picture_stays(world)?;
     let watching = books.people().filter(|who| books.is_here(who));
     let watching = watching.filter(|who| *who != books.host()).count();
     let counted = world.view(books.host()).audience;
@@ -66,4 +67,25 @@ fn a_show(world: &World<OneToMany>) -> Result<(), String> {
         counted == u32::try_from(watching).ok(),
         format!("{watching} are watching, and {counted:?} are counted"),
     )
+}
+
+/// Nobody loses a picture that arrives, unless the host ends the show or Livepeer the stream, or they leave.
+fn a_live_picture_stays(world: &World<OneToMany>) -> Result<(), String> {
+    let ends = world.log().last().is_some_and(|entry| match &entry.input {
+        Input::Acted { action, .. } => action.name == END_SHOW,
+        Input::Ended { slot } => slot.name == SHOW,
+        _ => false,
+    });
+    for (who, then) in world.before() {
+        let lost = then
+            .plays
+            .iter()
+            .any(|play| !world.view(who).may_play(&play.slot));
+        let arrived = then.phase == Phase::Live;
+        ensure(
+            !(lost && arrived) || ends || !world.books().is_here(who),
+            format!("{who} had a picture and has lost it"),
+        )?;
+    }
+    Ok(())
 }

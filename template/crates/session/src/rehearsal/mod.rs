@@ -112,7 +112,7 @@ pub struct Entry {
 }
 
 impl<A: Architecture> World<A> {
-    /// A session that `host` has opened, before anything has happened. Everybody is called by their id.
+    /// A session that `host` has opened, before anything has happened. People are called by their ids.
     ///
     /// # Errors
     ///

@@ -85,14 +85,17 @@ impl Step {
     fn comes(self, books: &Books) -> Option<Input> {
         let away: Vec<_> = cast(books).filter(|who| !books.is_here(who)).collect();
         let id = (*chosen(&away, self.one)?).clone();
-        Some(joined(books, id, false))
+        let name = id.0.clone();
+        Some(joined(books, id, name, false))
     }
 
-    /// Anybody but the stranger comes by their own door or by the wrong one, here already or not.
+    /// Anybody but the stranger comes by their own door or by the wrong one, here already or not, and has another name
+    /// now.
     fn by_a_door(self, books: &Books, wrong: bool) -> Option<Input> {
         let cast: Vec<_> = cast(books).collect();
         let id = (*chosen(&cast, self.one)?).clone();
-        Some(joined(books, id, wrong))
+        let name = format!("{id}-again");
+        Some(joined(books, id, name, wrong))
     }
 
     /// Somebody who is here leaves.
@@ -184,12 +187,11 @@ fn cast(books: &Books) -> impl Iterator<Item = &ParticipantId> {
     books.people().take(books.people().len() - 1)
 }
 
-fn joined(books: &Books, id: ParticipantId, wrong: bool) -> Input {
+fn joined(books: &Books, id: ParticipantId, name: String, wrong: bool) -> Input {
     let seat = match (id == *books.host()) != wrong {
         true => Seat::Host,
         false => Seat::Guest,
     };
-    let name = id.0.clone();
     Input::Joined {
         participant: Participant { id, name, seat },
     }
