@@ -222,6 +222,20 @@ fn composed_architectures_bring_their_parts() {
 }
 
 #[test]
+fn the_kit_runs_in_place_as_the_default_project_does() {
+    let default = &Model::load().unwrap().defaults()[ARCHITECTURE];
+    let app: toml::Table = toml::from_str(&root::read("template/Cargo.toml").unwrap()).unwrap();
+    for project in Project::every() {
+        let own = project.toml("Cargo.toml");
+        let features = own["features"]["default"].as_array().unwrap();
+        assert_eq!(features[0].as_str(), Some(&*project.answers[ARCHITECTURE]));
+        if project.answers[ARCHITECTURE] == *default {
+            assert_eq!(own["features"], app["features"]);
+        }
+    }
+}
+
+#[test]
 fn a_project_says_where_it_came_from() {
     let version = env!("CARGO_PKG_VERSION");
     for project in Project::every() {
