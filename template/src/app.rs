@@ -81,6 +81,7 @@ fn router(app: App, embedded: Option<&Embedded>) -> Router {
     let own = Router::new()
         .merge(pages::home::routes())
         .merge(pages::room::routes())
+        .merge(pages::name::routes())
         .merge(credentials::routes())
         .merge(assets::routes())
         .merge(health::routes())

@@ -33,6 +33,7 @@ files! {
     "exchange.js"
     "favicon.svg"
     "level.js"
+    "name.js"
     "page.js"
     "panel.js"
     "peer.js"

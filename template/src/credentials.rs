@@ -14,7 +14,7 @@ use session::{ParticipantId, Seat, Slot, Timestamp};
 use crate::app::App;
 use crate::clock;
 use crate::identity::Identity;
-use crate::pages::Problem;
+use crate::pages::{Problem, ScriptProblem};
 use crate::sessions::ask::{Ask, Denied, Right};
 use crate::sessions::store::Made;
 
@@ -53,7 +53,7 @@ async fn publish(
     Path(id): Path<String>,
     jar: SignedCookieJar,
     wanted: Result<Json<Wanted>, JsonRejection>,
-) -> Result<Response, Refused> {
+) -> Result<Response, ScriptProblem> {
     let (made, _) = granted(&app, &id, &jar, wanted, Right::Publish).await?;
     let url = app.streams.whip(&made).await.map_err(Problem::from)?;
     let url = url.expose().to_string();
@@ -65,7 +65,7 @@ async fn play(
     Path(id): Path<String>,
     jar: SignedCookieJar,
     wanted: Result<Json<Wanted>, JsonRejection>,
-) -> Result<Response, Refused> {
+) -> Result<Response, ScriptProblem> {
     let (made, person) = granted(&app, &id, &jar, wanted, Right::Play).await?;
     let url = app.streams.whep(&made.playback_id).await;
     let url = url.map_err(Problem::from)?.to_string();
@@ -115,19 +115,4 @@ async fn granted(
 /// An answer that nobody keeps.
 fn unkept(answer: impl Serialize) -> Response {
     ([(CACHE_CONTROL, "no-store")], Json(answer)).into_response()
-}
-
-/// A refusal, as the page's script reads it.
-struct Refused(Problem);
-
-impl From<Problem> for Refused {
-    fn from(problem: Problem) -> Self {
-        Refused(problem)
-    }
-}
-
-impl IntoResponse for Refused {
-    fn into_response(self) -> Response {
-        self.0.answer(false)
-    }
 }

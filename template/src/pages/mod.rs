@@ -1,6 +1,7 @@
 //! The pages, and what there is instead of one when something is wrong.
 
 pub(crate) mod home;
+pub(crate) mod name;
 pub(crate) mod room;
 
 use askama::Template;
@@ -113,6 +114,21 @@ impl Problem {
             response.headers_mut().insert(RETRY_AFTER, 2.into());
         }
         response
+    }
+}
+
+/// What is answered to a page's script when it fails.
+pub(crate) struct ScriptProblem(Problem);
+
+impl From<Problem> for ScriptProblem {
+    fn from(problem: Problem) -> Self {
+        ScriptProblem(problem)
+    }
+}
+
+impl IntoResponse for ScriptProblem {
+    fn into_response(self) -> Response {
+        self.0.answer(false)
     }
 }
 

@@ -27,6 +27,8 @@ struct SessionPage {
     session_id: String,
     /// `host` or `guest`, as in the address of the WebSocket.
     seat: &'static str,
+    /// What this person is called; empty if they have not said so yet.
+    name: String,
     live_url: String,
     watch_url: String,
     app_name: &'static str,
@@ -68,6 +70,7 @@ async fn show(
         live_url: format!("/s/{id}/live?seat={seat}"),
         watch_url: app.address(&format!("s/{id}")),
         seat,
+        name: who.name.clone(),
         app_name: env!("CARGO_PKG_NAME"),
         session_id: id,
     });

@@ -32,6 +32,11 @@ pub(crate) enum Ask {
         id: String,
         action: Action,
     },
+    /// Somebody has said what they are called. It is written when this is answered.
+    Called {
+        participant: Participant,
+        answer: oneshot::Sender<()>,
+    },
     /// Somebody has switched their camera or microphone.
     Switched {
         participant: ParticipantId,

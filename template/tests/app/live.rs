@@ -199,6 +199,40 @@ async fn what_somebody_switches_off_is_seen_by_the_others() {
 }
 
 #[tokio::test]
+async fn who_says_their_name_is_called_by_it_from_then_on() {
+    let app = TestApp::start().await;
+    let ada = app.browser();
+    let session = ada.create().await;
+    let mut host = ada.host(&session).await;
+    let ben = app.browser();
+    let mut viewer = ben.watch(&session).await;
+    host.until(|m| m["view"]["people"][0]["name"] == "Guest")
+        .await;
+
+    let path = format!("/s/{session}/name");
+    let nameless = ben.post_json(&path, &json!({"name": " \n "})).await;
+    assert_eq!(nameless.status, 422);
+    let words = nameless.json()["error"].as_str().unwrap().to_owned();
+    assert!(words.contains("name is empty"), "{words}");
+    let foreign = app
+        .browser()
+        .post_json(&path, &json!({"name": "Eve"}))
+        .await;
+    assert_eq!(foreign.status, 403, "somebody whom no page has met");
+
+    let told = ben.post_json(&path, &json!({"name": "  Ben\n"})).await;
+    assert_eq!(told.status, 204, "{}", told.text);
+    host.until(|m| m["view"]["people"][0]["name"] == "Ben")
+        .await;
+    viewer
+        .until(|m| m["view"]["people"][0]["name"] == "Ben")
+        .await;
+    // The page knows it too, and does not ask again.
+    let page = ben.get(&format!("/s/{session}")).await;
+    assert!(page.text.contains("data-name=\"Ben\""), "{}", page.text);
+}
+
+#[tokio::test]
 async fn a_second_host_page_takes_over() {
     let app = TestApp::start().await;
     let ada = app.browser();

@@ -7,8 +7,9 @@
 use app::Kind;
 use serde::{Deserialize, Serialize};
 use session::{
-    Architecture, Button, Effect, Emphasis, Flow, Input, Opening, ParticipantId, People, Phase,
-    Play, Players, Publish, Refusal, Renditions, Slot, Source, Stream, StreamSpec, Timestamp, View,
+    Architecture, Button, Effect, Emphasis, Flow, Input, Opening, Other, ParticipantId, People,
+    Phase, Play, Players, Publish, Refusal, Renditions, Slot, Source, Stream, StreamSpec,
+    Timestamp, View,
 };
 
 /// What tests start the app with.
@@ -90,9 +91,18 @@ impl Architecture for Toy {
             false => self.viewer_view(),
         };
         let viewers = self.people.iter().filter(|(id, _)| **id != self.host);
+        let others = viewers.map(|(id, person)| Other {
+            id: id.clone(),
+            name: person.name.clone(),
+            note: "watches".to_owned(),
+            since: None,
+            buttons: vec![],
+        });
+        let people: Vec<Other> = others.collect();
         View {
             title: self.title.clone(),
-            audience: u32::try_from(viewers.count()).ok(),
+            audience: u32::try_from(people.len()).ok(),
+            people,
             ..view
         }
     }

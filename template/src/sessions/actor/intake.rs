@@ -37,6 +37,16 @@ impl Actor {
                 id,
                 action,
             } => self.acted(step, participant, line, id, action).await,
+            Ask::Called {
+                participant,
+                answer,
+            } => {
+                // Who is not here comes with their name when they come.
+                if self.audience.has(&participant.id) {
+                    self.happened(step, Input::Joined { participant });
+                }
+                step.after.push(After::Tell(answer));
+            }
             Ask::Switched {
                 participant,
                 line,
