@@ -6,6 +6,7 @@
 mod join;
 mod latency;
 mod stage;
+mod switch;
 
 use clap::{Args as ClapArgs, Subcommand};
 
@@ -22,6 +23,8 @@ enum Bench {
     Join(join::Args),
     /// From drawing a picture to seeing it: through the engine, and straight from browser to browser
     Latency(latency::Args),
+    /// A host who takes a viewer private in the middle of a show: the guest's wait, and the gap in the audience's picture
+    Switch(switch::Args),
 }
 
 /// How a benchmark reports.
@@ -62,6 +65,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     match args.bench {
         Bench::Join(args) => runtime.block_on(join::run(args)),
         Bench::Latency(args) => runtime.block_on(latency::run(args)),
+        Bench::Switch(args) => runtime.block_on(switch::run(args)),
     }
 }
 
