@@ -177,9 +177,7 @@ fn sizes(project: &Path, architecture: &str) -> anyhow::Result<Sizes> {
             .filter(|(name, _)| kinds.iter().any(|kind| name.ends_with(kind)));
         texts.map(|(_, text)| text.lines().count()).sum::<usize>()
     };
-    let lock: toml::Table = toml::from_str(&files["Cargo.lock"])?;
-    let packages = lock["package"].as_array().context("a lock of packages")?;
-    let foreign = packages.iter().filter(|p| p.get("source").is_some());
+    let foreign = foreign(&files["Cargo.lock"])?;
     Ok([
         files.len(),
         rust_in("architectures/"),
@@ -187,10 +185,11 @@ fn sizes(project: &Path, architecture: &str) -> anyhow::Result<Sizes> {
         rust_in("crates/"),
         lines_of(&[".js"]),
         lines_of(&[".html", ".css"]),
-        foreign.count(),
-        compiled(project, &[])?,
+        foreign.len(),
+        compiled(project, &foreign, &[])?,
         compiled(
             project,
+            &foreign,
             &["--no-default-features", "--features", architecture],
         )?,
     ])
@@ -218,8 +217,24 @@ fn read(project: &Path) -> anyhow::Result<Files> {
     Ok(found)
 }
 
-/// How many crates of others the app's build with these features compiles.
-fn compiled(project: &Path, features: &[&str]) -> anyhow::Result<usize> {
+/// The packages of a lock file that come from somewhere else, as `name v1.2.3`.
+fn foreign(lock: &str) -> anyhow::Result<BTreeSet<String>> {
+    let lock: toml::Table = toml::from_str(lock)?;
+    let packages = lock["package"].as_array().context("a lock of packages")?;
+    let foreign = packages.iter().filter_map(|package| {
+        package.get("source")?;
+        let (name, version) = (package.get("name")?, package.get("version")?);
+        Some(format!("{} v{}", name.as_str()?, version.as_str()?))
+    });
+    Ok(foreign.collect())
+}
+
+/// How many of those packages the app's build with these features compiles.
+fn compiled(
+    project: &Path,
+    foreign: &BTreeSet<String>,
+    features: &[&str],
+) -> anyhow::Result<usize> {
     let output = root::cargo(project)
         .args(["tree", "--locked", "--offline", "--edges", "normal,build"])
         // Wherever it is counted.
@@ -233,15 +248,14 @@ fn compiled(project: &Path, features: &[&str]) -> anyhow::Result<usize> {
             String::from_utf8_lossy(&output.stderr).trim()
         );
     }
+    // After the name and the version may come a folder, or a remark.
     let said = String::from_utf8_lossy(&output.stdout);
-    // A crate of the project's own is followed by its folder.
-    let foreign = said
+    let compiled: BTreeSet<String> = said
         .lines()
-        .filter(|line| !line.is_empty() && !line.contains("(/"));
-    let crates: BTreeSet<Vec<&str>> = foreign
-        .map(|line| line.split(' ').take(2).collect())
+        .map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" "))
+        .filter(|package| foreign.contains(package))
         .collect();
-    Ok(crates.len())
+    Ok(compiled.len())
 }
 
 #[cfg(test)]
