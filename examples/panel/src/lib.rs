@@ -10,8 +10,8 @@
 use serde::{Deserialize, Serialize};
 use session::{
     Action, Architecture, Button, Deadline, Effect, Emphasis, Flow, Input, Layout, Opening, Other,
-    ParticipantId, People, Phase, Play, Players, Publish, Refusal, Renditions, Seconds, Slot,
-    Source, Stream, StreamSpec, Timestamp, View,
+    Participant, ParticipantId, People, Phase, Play, Players, Publish, Refusal, Renditions,
+    Seconds, Slot, Source, Stream, StreamSpec, Timestamp, View,
 };
 
 /// The moderator opens the panel.
@@ -152,14 +152,7 @@ impl Architecture for Panel {
         let at = now.after(self.policy.seat_return_seconds.duration());
         let wait = |deadline| Effect::SetDeadline { deadline, at };
         match input {
-            Input::Joined { participant } => {
-                let is_host = participant.id == self.host;
-                self.people.joined(participant);
-                Ok(match is_host && self.since().is_some() {
-                    true => vec![clear(MODERATOR_RETURN.into())],
-                    false => vec![],
-                })
-            }
+            Input::Joined { participant } => Ok(self.joined(participant)),
             Input::Left { participant } => Ok(self.left(now, &participant)),
             Input::Acted {
                 participant,
@@ -217,6 +210,19 @@ impl Architecture for Panel {
 
 // What it does with an input.
 impl Panel {
+    fn joined(&mut self, participant: Participant) -> Vec<Effect> {
+        // Somebody who was here already may have another name now.
+        if let Some(speaker) = self.speakers_mut().find(|s| s.who == participant.id) {
+            speaker.name.clone_from(&participant.name);
+        }
+        let is_host = participant.id == self.host;
+        self.people.joined(participant);
+        match is_host && self.since().is_some() {
+            true => vec![clear(MODERATOR_RETURN.into())],
+            false => vec![],
+        }
+    }
+
     fn left(&mut self, now: Timestamp, participant: &ParticipantId) -> Vec<Effect> {
         self.people.left(participant);
         self.hands.retain(|hand| hand.who != *participant);
@@ -329,10 +335,8 @@ impl Panel {
 
     fn dismiss(&mut self, who: Option<&ParticipantId>) -> Result<Vec<Effect>, Refusal> {
         let who = self.lower_hand(who)?;
-        Ok(vec![tell(
-            &who,
-            format!("{} cannot bring you up now.", self.host_name),
-        )])
+        let words = format!("{} cannot bring you up now.", self.host_name);
+        Ok(vec![tell(&who, words)])
     }
 
     fn step_down(&mut self, who: &ParticipantId) -> Result<Vec<Effect>, Refusal> {
@@ -384,11 +388,8 @@ impl Panel {
         mut tell: impl FnMut(&mut Stream) -> bool,
         then: impl Fn(Deadline) -> Effect,
     ) -> Vec<Effect> {
-        let speakers = self
-            .seats
-            .iter_mut()
-            .filter_map(|seat| seat.speaker.as_mut());
-        let news = speakers
+        let news = self
+            .speakers_mut()
             .filter_map(|speaker| tell(&mut speaker.stream).then(|| then(speaker.returning())));
         news.collect()
     }
@@ -418,6 +419,12 @@ impl Panel {
 
     fn speakers(&self) -> impl Iterator<Item = &Speaker> {
         self.seats.iter().filter_map(|seat| seat.speaker.as_ref())
+    }
+
+    fn speakers_mut(&mut self) -> impl Iterator<Item = &mut Speaker> {
+        self.seats
+            .iter_mut()
+            .filter_map(|seat| seat.speaker.as_mut())
     }
 
     fn speaker(&self, who: &ParticipantId) -> Option<&Speaker> {

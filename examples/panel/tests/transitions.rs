@@ -461,6 +461,18 @@ fn what_somebody_switches_off_is_told_to_those_who_see_them() {
 }
 
 #[test]
+fn somebody_on_stage_is_called_as_they_say_now() {
+    let mut session = ben_is_on();
+    let mut again = join("ben", Seat::Guest);
+    if let Input::Joined { participant } = &mut again {
+        participant.name = "Benedict".to_owned();
+    }
+    assert_eq!(does(&mut session, again), []);
+    assert_eq!(sees(&session, "cleo").plays[0].label, "Benedict");
+    assert_eq!(sees(&session, "ada").people[0].name, "Benedict");
+}
+
+#[test]
 fn the_policy_says_how_long_is_waited() {
     let policy: Policy =
         serde_json::from_str(r#"{"seatReturnSeconds":7,"moderatorReturnSeconds":9}"#).unwrap();
