@@ -32,7 +32,7 @@ async fn call(build: Build, settings: &[(&str, &str)]) -> (Room, Person) {
     guest.reads("Ada is calling").await.unwrap();
     guest.plays("preview").await.unwrap();
     room.stands_at_livepeer(&[]).await.unwrap();
-    guest.press("join-call").await.unwrap();
+    guest.press_as("join-call", "Ben").await.unwrap();
     in_the_call(&room, &guest).await;
     (room, guest)
 }
@@ -146,7 +146,7 @@ async fn two_people_and_nobody_else(build: Build) {
 
     // The next call has streams of its own.
     room.host.press("call").await.unwrap();
-    guest.press("join-call").await.unwrap();
+    guest.press_as("join-call", "Ben").await.unwrap();
     guest.has_only(&["call-host.2"]).await.unwrap();
     guest.decodes("call-host.2", 30).await.unwrap();
     room.host.press("hang-up").await.unwrap();

@@ -33,7 +33,7 @@ async fn show(settings: &[(&str, &str)]) -> (Room, Person, Person) {
 
 /// Ben asks, and the host accepts; returns when both see each other.
 async fn into_the_call(room: &Room, ben: &Person) {
-    ben.press("ask-call").await.unwrap();
+    ben.press_as("ask-call", "Ben").await.unwrap();
     room.host.press("accept").await.unwrap();
     in_the_call(room, ben).await;
 }
@@ -234,7 +234,7 @@ async fn a_viewer_comes_on_stage_and_from_there_into_a_call() {
     cleo.watch("show.1").await.unwrap();
 
     // Somebody who only asked sees himself and the show, and may change his mind.
-    ben.press("ask-stage").await.unwrap();
+    ben.press_as("ask-stage", "Ben").await.unwrap();
     room.host.reads("asks to come on stage").await.unwrap();
     ben.plays("preview").await.unwrap();
     ben.press("withdraw").await.unwrap();
@@ -247,12 +247,12 @@ async fn a_viewer_comes_on_stage_and_from_there_into_a_call() {
     let alone = "!document.body.innerText.includes('asks to come')";
     room.host.until::<bool>(alone, person::LIMIT).await.unwrap();
     // So may the host.
-    ben.press("ask-call").await.unwrap();
+    ben.press_as("ask-call", "Ben").await.unwrap();
     room.host.press("decline").await.unwrap();
     room.host.until::<bool>(alone, person::LIMIT).await.unwrap();
     room.stands_at_livepeer(&["show.1"]).await.unwrap();
 
-    ben.press("ask-stage").await.unwrap();
+    ben.press_as("ask-stage", "Ben").await.unwrap();
     room.host.press("accept").await.unwrap();
     ben.reads("You are on stage").await.unwrap();
     cleo.has_only(&["show.1", "stage.1"]).await.unwrap();

@@ -78,7 +78,7 @@ async fn switch(
     let await_it =
         "window.first = null; window.bench.first(arguments[0]).then((at) => (window.first = at));";
     guest.run::<()>(await_it, json!([slot])).await?;
-    guest.press("ask-call").await?;
+    guest.press_as("ask-call", "Ben").await?;
     let accept =
         "document.querySelector('[data-action=\"accept\"]') && window.bench.press('accept')";
     let accepted: f64 = room.host.until(accept, LIMIT).await?;

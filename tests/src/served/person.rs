@@ -84,14 +84,25 @@ impl Person {
             .map(drop)
     }
 
-    /// Whether there is a control with that action at this moment.
+    /// Presses a control that goes away when it has been carried out, and says the name if the page asks for one.
     ///
     /// # Errors
     ///
-    /// If the page does not answer.
-    pub async fn may_press(&self, action: &str) -> anyhow::Result<bool> {
-        let there = "return document.querySelector(`[data-action=\"${arguments[0]}\"]:not([hidden])`) !== null";
-        self.run(there, json!([action])).await
+    /// If the control does not come, or does not go.
+    pub async fn press_as(&self, action: &str, name: &str) -> anyhow::Result<()> {
+        self.press(action).await?;
+        let done = format!(
+            "(() => {{
+                const dialog = document.querySelector('dialog#name');
+                if (dialog?.open) {{
+                    dialog.querySelector('[name=name]').value = {};
+                    dialog.querySelector('[data-action=name]').click();
+                }}
+                return document.querySelector('[data-action=\"{action}\"]:not([hidden])') === null;
+            }})()",
+            json!(name)
+        );
+        self.until::<bool>(&done, LIMIT).await.map(drop)
     }
 
     /// Waits until the session stands there for this person.
