@@ -11,10 +11,10 @@ use one_to_many::{END_SHOW, GO_LIVE, HOST_RETURN, OneToMany, SHOW};
 use one_to_one::{CALL_GUEST, CALL_HOST, HANG_UP};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use session::rehearsal::{Booked, Books, Step, World, ensure, rehearse};
+use session::rehearsal::{Booked, Books, State, Step, World, ensure, rehearse};
 use session::{
-    Architecture, Effect, Input, Opening, ParticipantId, Play, Players, Renditions, Seconds, Slot,
-    Source, View,
+    Architecture, Deadline, Effect, Input, Opening, ParticipantId, Play, Players, Renditions,
+    Seconds, Slot, Source, View,
 };
 
 /// What the stage's streams are called.
@@ -35,6 +35,7 @@ proptest! {
             nothing_private_is_public(world)?;
             the_host_goes_on_air_by_their_own_press(world)?;
             one_on_stage_at_most(world)?;
+            nobody_asks_without_a_show(world)?;
             nobody_is_named_to_the_audience(world)
         })?;
     }
@@ -222,9 +223,25 @@ fn one_on_stage_at_most(world: &World<Hybrid>) -> Result<(), String> {
         !alive(books, SHOW).is_empty(),
         "somebody is on stage, and no show is on",
     )?;
+    let gone = !books.is_here(who) && booked.state != State::Live;
+    let deadline = Deadline(format!("stage-return.{}", slot.take));
+    ensure(
+        !gone || books.deadlines().contains_key(&deadline),
+        format!("{who} is gone, and {} is not set", deadline.0),
+    )?;
     ensure(
         guest_in_call(books) != Some(who),
         format!("{who} is in a call and on stage ({slot})"),
+    )
+}
+
+/// Whoever asks for something asks it of a show that is on.
+fn nobody_asks_without_a_show(world: &World<Hybrid>) -> Result<(), String> {
+    let books = world.books();
+    let asks = |deadline: &Deadline| deadline.0.starts_with("request.");
+    ensure(
+        !alive(books, SHOW).is_empty() || !books.deadlines().keys().any(asks),
+        "somebody asks for something, and no show is on",
     )
 }
 

@@ -298,7 +298,7 @@ impl OneToOne {
 
     fn decline(&mut self, guest: &ParticipantId) -> Result<Vec<Effect>, Refusal> {
         match &mut self.call {
-            Call::Ringing { declined, .. } => {
+            Call::Ringing { declined, .. } if self.people.has(&self.host) => {
                 declined.insert(guest.clone());
                 Ok(vec![])
             }

@@ -6,8 +6,8 @@
 use one_to_one::{CALL_GUEST, CALL_HOST, OneToOne, Policy};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use session::rehearsal::{Step, World, ensure, rehearse};
-use session::{ParticipantId, Players, Renditions, Seconds, Source, View};
+use session::rehearsal::{Books, State, Step, World, ensure, rehearse};
+use session::{Deadline, ParticipantId, Players, Renditions, Seconds, Slot, Source, View};
 
 const GUESTS: [&str; 3] = ["ben", "cleo", "dan"];
 
@@ -65,6 +65,8 @@ fn a_call(world: &World<OneToOne>) -> Result<(), String> {
             format!("{publisher}'s stream is not for {player} alone, as published"),
         )?;
     }
+    waited_for_so_long(world.books(), host, from_host, "call-host-return")?;
+    waited_for_so_long(world.books(), guest, from_guest, "call-guest-return")?;
     for (who, view) in world.books().views() {
         if who == host || who == guest {
             let (mine, theirs) = match who == host {
@@ -87,6 +89,21 @@ fn a_call(world: &World<OneToOne>) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Somebody whose picture does not arrive, and who is not here, is waited for until a deadline of their own.
+fn waited_for_so_long(
+    books: &Books,
+    who: &ParticipantId,
+    slot: &Slot,
+    deadline: &str,
+) -> Result<(), String> {
+    let gone = !books.is_here(who) && books.streams()[slot].state != State::Live;
+    let deadline = Deadline(format!("{deadline}.{}", slot.take));
+    ensure(
+        !gone || books.deadlines().contains_key(&deadline),
+        format!("{who} is gone, and {} is not set", deadline.0),
+    )
 }
 
 /// A third person learns that the call is full: no title, no name, nothing to play and nothing to press.

@@ -32,6 +32,7 @@ enum Bug {
     ForgetsInStorage,
     IsNotTheSameInAReplay,
     RefusesWhatItOffers,
+    TakesWhatItDoesNotOffer,
     IgnoresTheDeadline,
     WaitsForEver,
     Panics,
@@ -102,6 +103,10 @@ impl Architecture for Booth {
                         Ok(self.show(guest))
                     }
                     ("end", None, Some(_)) if self.bug != RefusesWhatItOffers => Ok(self.end()),
+                    ("end", _, None) if self.bug == TakesWhatItDoesNotOffer => {
+                        self.refused += 1;
+                        Ok(vec![])
+                    }
                     _ => Err(refusal),
                 }
             }
@@ -296,6 +301,7 @@ fn every_rule_is_heard_of_that_is_broken() {
         (ForgetsInStorage, "rule 6: a View is another"),
         (IsNotTheSameInAReplay, "rule 6: after a restart"),
         (RefusesWhatItOffers, "rule 7: ada presses end, as offered"),
+        (TakesWhatItDoesNotOffer, "which was not on offer, and"),
         (IgnoresTheDeadline, "is left running"),
         (WaitsForEver, "it goes on and on"),
         (Panics, "it panics when then"),

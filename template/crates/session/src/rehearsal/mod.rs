@@ -13,7 +13,7 @@
 //! 4. A stream for a few is played by nobody else; a stranger has no stream and no button.
 //! 5. A slot is provisioned once, and only what was provisioned is ended.
 //! 6. A restart after any step, or a replay of all inputs, gives the same state, effects and Views.
-//! 7. Every button that somebody is offered works at that moment.
+//! 7. Every button that somebody is offered works at that moment, and no other changes anything.
 //! 8. When everybody has left and every deadline has passed, no stream is left running: it would cost money.
 //!
 //! A step is three small numbers, so whatever makes random numbers can make a story, and a library that finds the
@@ -196,6 +196,8 @@ impl<A: Architecture> World<A> {
         self.store()?;
         match entry.outcome {
             Ok(effects) => {
+                let nothing = effects.is_empty() && self.stored == stored;
+                rules::what_was_not_offered_changes(nothing, &entry.input, &self.before)?;
                 self.books.accepted(&entry.input);
                 for effect in effects {
                     self.books.wanted(effect)?;

@@ -1,6 +1,6 @@
 //! The rules that every architecture keeps, by the numbers that [`rehearsal`](super) gives them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::architecture::Refusal;
 use crate::effect::Players;
@@ -32,6 +32,37 @@ pub(super) fn may_be_refused(input: &Input, refusal: &Refusal) -> Result<(), Str
         asked,
         format!(
             "rule 1: {} is news, which cannot be refused, and is: {refusal}",
+            transcript::told(input)
+        ),
+    )
+}
+
+/// Rule 7, of an input that was not refused: a button that was not in the View of who pressed it changes `nothing`. It may
+/// be pressed twice, or a moment too late. A target is of no importance with a button that has none.
+pub(super) fn what_was_not_offered_changes(
+    nothing: bool,
+    input: &Input,
+    views: &BTreeMap<ParticipantId, View>,
+) -> Result<(), String> {
+    let Input::Acted {
+        participant,
+        action,
+    } = input
+    else {
+        return Ok(());
+    };
+    let mut buttons = views
+        .get(participant)
+        .into_iter()
+        .flat_map(View::every_button);
+    let offered = buttons.any(|button| {
+        let about = button.target.is_none() || button.target == action.target;
+        button.action == action.name && about
+    });
+    ensure(
+        offered || nothing,
+        format!(
+            "rule 7: {}, which was not on offer, and something changes",
             transcript::told(input)
         ),
     )
