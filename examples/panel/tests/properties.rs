@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use panel::{Panel, Policy};
+use panel::{MODERATOR_RETURN, Panel, Policy};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use session::rehearsal::{Broken, State, World, ensure, rehearse};
@@ -80,6 +80,12 @@ fn a_panel(world: &World<Panel>) -> Result<(), String> {
     ensure(
         seats.len() == streams && speakers.len() == streams,
         "somebody sits on two seats, or two on one",
+    )?;
+    ensure(
+        streams == 0
+            || books.is_here(moderator)
+            || books.deadlines().contains_key(&MODERATOR_RETURN.into()),
+        "nobody moderates, and nobody is waited for",
     )?;
     for (who, view) in books.views() {
         let on_stage = speakers.contains(who);
