@@ -39,12 +39,12 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<()> {
     let dir =
         resolve(&args.dir).with_context(|| format!("{} cannot be made", args.dir.display()))?;
-    let name = scaffold(&std::env::current_exe()?, &args, &dir)?;
+    let (name, architecture) = scaffold(&std::env::current_exe()?, &args, &dir)?;
     if args.run {
         return serve(&dir);
     }
     println!(
-        "Made {name} in {}. Three steps to the first picture:",
+        "Made {name} ({architecture}) in {}. Three steps to the first picture:",
         dir.display()
     );
     println!("  cd {}", args.dir.display());
@@ -78,8 +78,8 @@ fn resolve(dir: &Path) -> anyhow::Result<PathBuf> {
     }
 }
 
-/// Makes the project in `dir` and returns its name. `tool` is the `kit` program, which runs the generator.
-fn scaffold(tool: &Path, args: &Args, dir: &Path) -> anyhow::Result<String> {
+/// Makes the project in `dir` and returns its name and its architecture. `tool` is the `kit` program, which runs the generator.
+fn scaffold(tool: &Path, args: &Args, dir: &Path) -> anyhow::Result<(String, String)> {
     let model = Model::load()?;
     let mut answers = model.defaults();
     if let Some(architecture) = &args.architecture {
@@ -118,7 +118,7 @@ fn scaffold(tool: &Path, args: &Args, dir: &Path) -> anyhow::Result<String> {
     std::fs::rename(workshop.path().join(&name), dir)
         .with_context(|| format!("cannot make {}", dir.display()))?;
     start_history(dir);
-    Ok(name)
+    Ok((name, answers.remove(ARCHITECTURE).unwrap_or_default()))
 }
 
 /// Refuses a folder that is in use or inside another cargo project; returns its parent.
