@@ -262,6 +262,9 @@ impl Panel {
             (LOWER_HAND, _) => self.lower_hand(Some(by)).map(|_| vec![]),
             (BRING_UP, _) => self.bring_up(about),
             (DISMISS, _) => self.dismiss(about),
+            (TAKE_DOWN, _) if about == Some(by) => {
+                refuse("You are the moderator: leave the stage.")
+            }
             (TAKE_DOWN, _) => self.take_down(about),
             (other, _) => refuse(format!("There is no button \"{other}\" here.")),
         }
@@ -574,7 +577,7 @@ impl Panel {
         };
         let button = match raised {
             true => Button::new(LOWER_HAND, "Lower hand", Emphasis::Plain),
-            false => Button::new(RAISE_HAND, "Raise hand", Emphasis::Primary),
+            false => Button::new(RAISE_HAND, "Raise hand", Emphasis::Primary).by_name(),
         };
         View {
             preview: raised,

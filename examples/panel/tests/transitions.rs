@@ -417,6 +417,7 @@ fn late_and_repeated_news_change_nothing() {
 #[test]
 fn what_a_person_may_not_do_is_refused_and_changes_nothing() {
     let mut session = ben_is_on();
+    does(&mut session, press("ada", "step-up"));
     for (input, words) in [
         (press("ben", "close-panel"), "Only the moderator"),
         (
@@ -433,6 +434,7 @@ fn what_a_person_may_not_do_is_refused_and_changes_nothing() {
         (press_about("ada", "bring-up", "cleo"), "not up any more"),
         (press("ada", "raise-curtain"), "\"raise-curtain\""),
         (press("eve", "raise-hand"), "Reload"),
+        (press_about("ada", "take-down", "ada"), "leave the stage"),
     ] {
         let refusal = refused(&mut session, input);
         assert!(refusal.contains(words), "{refusal}");
