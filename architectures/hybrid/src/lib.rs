@@ -173,6 +173,10 @@ impl Hybrid {
     ) -> Result<Vec<Effect>, Refusal> {
         let name = action.name.clone();
         match (name.as_str(), participant == self.host) {
+            // The next show is not begun out of a call that has outlived the last one.
+            (GO_LIVE, true) if self.call.guest().is_some() && self.show.stream().is_none() => {
+                Err(Refusal::because("Hang up first."))
+            }
             (GO_LIVE | END_SHOW, _) => self.show.handle(
                 now,
                 Input::Acted {

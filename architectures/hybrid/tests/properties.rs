@@ -300,6 +300,12 @@ fn side_by_side(world: &World<Hybrid>, show: &mut OneToMany, alone: bool) -> Res
         | Input::Ended { slot } => slot.name == SHOW,
         Input::DeadlinePassed { deadline } => deadline.0 == HOST_RETURN,
     };
+    let guest = guest_in_call(world.books());
+    // A show is not begun out of a call.
+    let hang_up_first = guest.is_some()
+        && alive(world.books(), SHOW).is_empty()
+        && matches!(&entry.input, Input::Acted { action, .. } if action.name == GO_LIVE);
+    let concerns_the_show = concerns_the_show && !hang_up_first;
     let mut theirs = entry.outcome.clone();
     let ours = match concerns_the_show {
         true => show.handle(world.now(), entry.input.clone()),
@@ -312,7 +318,6 @@ fn side_by_side(world: &World<Hybrid>, show: &mut OneToMany, alone: bool) -> Res
         theirs == ours || (!concerns_the_show && theirs.is_err()),
         format!("a show alone answers {ours:?}"),
     )?;
-    let guest = guest_in_call(world.books());
     let on_air = world.view(world.books().host()).publishes;
     let on_air = on_air
         .iter()
