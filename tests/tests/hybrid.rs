@@ -16,6 +16,10 @@ const SHORT: &[(&str, &str)] = &[
     ("LEAVE_SECONDS", "1"),
 ];
 
+/// The audience keeps the picture.
+const SILENT_CAMERA: &[(&str, &str)] =
+    &[("POLICY", r#"{"hybrid":{"audienceSees":"silent-camera"}}"#)];
+
 /// A show that is on, with two who watch it: Ben, and Cleo who stays.
 async fn show(settings: &[(&str, &str)]) -> (Room, Person, Person) {
     let room = Room::open_with(BUILD, "hybrid", settings, browser::CAMERA)
@@ -146,6 +150,38 @@ async fn a_viewer_is_taken_private_while_the_audience_stays() {
     assert!(cleo.loudness("show.1").await.unwrap() > talking / 10.0);
     cleo.unbroken("show.1").await.unwrap();
     room.host.reads("You are live").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audience_may_keep_the_picture_but_never_the_sound() {
+    if !browser::available("a silent camera") {
+        return;
+    }
+    let (room, ben, cleo) = show(SILENT_CAMERA).await;
+    cleo.press("tap-for-sound").await.unwrap();
+    let talking = cleo.loudness("show.1").await.unwrap();
+    assert!(talking > 0.0, "the microphone's beeps are not to be heard");
+    cleo.watch("show.1").await.unwrap();
+
+    into_the_call(&room, &ben).await;
+
+    let meanwhile = cleo.loudness("show.1").await.unwrap();
+    assert!(
+        meanwhile < talking / 1000.0,
+        "the audience hears {meanwhile} of {talking}"
+    );
+    cleo.reads("There is no sound for the moment")
+        .await
+        .unwrap();
+    cleo.sees_camera("show.1").await.unwrap();
+    cleo.decodes("show.1", 30).await.unwrap();
+    assert!(ben.loudness("call-host.1").await.unwrap() > talking / 10.0);
+
+    room.host.press("hang-up").await.unwrap();
+    room.host.reads("You are live").await.unwrap();
+    cleo.decodes("show.1", 30).await.unwrap();
+    assert!(cleo.loudness("show.1").await.unwrap() > talking / 10.0);
+    cleo.unbroken("show.1").await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
