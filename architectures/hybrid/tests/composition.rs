@@ -142,6 +142,7 @@ fn a_show_in_which_nobody_asks_is_the_show_alone() {
             let (within, without) = (hybrid.view(&id.into()), show.view(&id.into()));
             assert_eq!(within.publishes, without.publishes, "{input:?}");
             assert_eq!(within.plays, without.plays, "{input:?}");
+            assert!(!within.private, "{input:?}");
             assert_eq!(
                 (within.title, within.byline, within.phase, within.since),
                 (without.title, without.byline, without.phase, without.since)
@@ -252,6 +253,7 @@ fn a_call_out_of_a_show_is_the_call_alone() {
                 for id in ["ada", "ben"] {
                     let (within, without) = (hybrid.view(&id.into()), call.view(&id.into()));
                     assert_eq!(within.offers("hang-up"), without.offers("hang-up"));
+                    assert!(within.private || !without.private, "{id} after {input:?}");
                 }
                 true
             },

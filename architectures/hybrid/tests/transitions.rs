@@ -6,8 +6,8 @@
 use hybrid::{AudienceSees, Hybrid, Policy};
 use session::transcript::{join, press, press_about};
 use session::{
-    Architecture, Effect, Input, Layout, Opening, ParticipantId, Phase, Players, Refusal, Seat,
-    Sending, Slot, Source, Timestamp, View,
+    Architecture, Effect, Input, Layout, Opening, Participant, ParticipantId, Phase, Players,
+    Refusal, Seat, Sending, Slot, Source, Timestamp, View,
 };
 
 const NOON: Timestamp = Timestamp(43_200_000);
@@ -225,6 +225,22 @@ fn those_who_ask_stand_in_a_row() {
 }
 
 #[test]
+fn a_name_that_is_told_late_is_known_to_the_host() {
+    let named = || Input::Joined {
+        participant: Participant {
+            id: "ben".into(),
+            name: "Benjamin".into(),
+            seat: Seat::Guest,
+        },
+    };
+    let name = |session: &Hybrid| sees(session, "ada").people[0].name.clone();
+    assert_eq!(name(&asked().and([named()])), "Benjamin");
+    assert_eq!(name(&staged().and([named()])), "Benjamin");
+    let session = connect(asked().and([named(), accept("ben")]));
+    assert_eq!(sees(&session, "ada").plays[0].label, "Benjamin");
+}
+
+#[test]
 fn nobody_asks_before_the_show_or_after_it() {
     let before = open_with(Policy::default()).and([
         join("ada", Seat::Host),
@@ -318,6 +334,7 @@ fn in_private_the_host_publishes_twice_and_the_guest_leaves_the_audience() {
     assert!(ben.may_publish(&slot("call-guest")) && ben.may_play(&slot("call-host")));
     assert!(!ben.may_play(&slot("show")));
     assert_eq!(sees(&session, "ada").audience, Some(1));
+    assert!(ben.private && sees(&session, "ada").private && !sees(&session, "cleo").private);
 }
 
 #[test]
@@ -488,6 +505,8 @@ fn the_show_ends_and_the_call_goes_on() {
     let ada = sees(&session, "ada");
     assert_eq!(ada.phase, Phase::Live);
     assert_eq!(ada.publishes.len(), 1);
+    let words = refused(&mut session, press("ada", "go-live"));
+    assert_eq!(words.0, "Hang up first.", "no show begins out of a call");
 
     let session = session.and([press("ben", "hang-up")]);
     let ada = sees(&session, "ada");

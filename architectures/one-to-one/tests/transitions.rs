@@ -5,8 +5,8 @@
 use one_to_one::{OneToOne, Policy};
 use session::transcript::{join, press};
 use session::{
-    Architecture, Deadline, Effect, Input, Opening, ParticipantId, Phase, Players, Refusal,
-    Renditions, Seat, Sending, Slot, Source, Timestamp, View,
+    Architecture, Deadline, Effect, Input, Opening, Participant, ParticipantId, Phase, Players,
+    Refusal, Renditions, Seat, Sending, Slot, Source, Timestamp, View,
 };
 
 const NOON: Timestamp = Timestamp(43_200_000);
@@ -26,6 +26,17 @@ fn host(take: u32) -> Slot {
 
 fn guest(take: u32) -> Slot {
     Slot::new("call-guest", take)
+}
+
+/// Somebody who is here says what they are called.
+fn called(id: &str, name: &str) -> Input {
+    Input::Joined {
+        participant: Participant {
+            id: id.into(),
+            name: name.to_owned(),
+            seat: Seat::Guest,
+        },
+    }
 }
 
 fn leave(id: &str) -> Input {
@@ -545,6 +556,15 @@ fn what_somebody_switches_off_is_told_to_the_other() {
     });
     assert_eq!(sees(&session, "ada").plays[0].sending, muted);
     assert_eq!(sees(&session, "ben").plays[0].sending, Sending::default());
+}
+
+#[test]
+fn a_name_that_the_guest_tells_late_is_told_to_the_host() {
+    let mut session = talking();
+    session.then(called("ben", "Benjamin"));
+    let ada = sees(&session, "ada");
+    assert_eq!(ada.plays[0].label, "Benjamin");
+    assert!(ada.headline.contains("Benjamin"), "{}", ada.headline);
 }
 
 #[test]
