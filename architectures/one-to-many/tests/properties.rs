@@ -10,7 +10,7 @@ use session::rehearsal::{Step, World, ensure, rehearse};
 use session::{Input, Phase, Source};
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(192) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
 
     #[test]
     fn whatever_happens_to_a_show(steps in stories(80)) {
