@@ -1,6 +1,6 @@
 //! Stories that nobody would think of, played against an architecture.
 //!
-//! A [`transcript`](crate::transcript) tells one story, written by hand. A rehearsal plays any number of steps in any
+//! A [`transcript`] tells one story, written by hand. A rehearsal plays any number of steps in any
 //! order: people come and go and press what they are offered; streams come to exist, fail, start, go quiet and end;
 //! deadlines pass. In between happens what should not: buttons that nobody was offered, news that is late, repeated, or
 //! about streams that never were, the wrong door, deadlines that were cleared. The [`World`] keeps its own books of which
@@ -24,14 +24,14 @@
 //!     #[test]
 //!     fn whatever_happens(steps in vec(any::<(u8, u8, u8)>(), 0..80)) {
 //!         rehearse::<MyShow>(Policy::default(), "ada", &["ben", "cleo"], steps, |world| {
-//!             ensure(world.on_stage() <= 4, "at most four are on stage")
+//!             ensure(world.architecture().on_stage() <= 4, "at most four are on stage")
 //!         })?;
 //!     }
 //! }
 //! ```
 //!
 //! Reading order: this file (the story and who checks it), [`books`] (what the world knows), [`step`] (what can happen),
-//! [`rules`].
+//! `rules`.
 
 pub mod books;
 mod rules;
