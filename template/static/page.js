@@ -97,6 +97,8 @@ export class Page {
    */
   draw(view) {
     this.view = view;
+    // Before anything that could fail: from now on, what the camera sees may be for somebody else.
+    for (const publish of view.publishes) this.publishers.get(publish.slot)?.show(this.sources.of(publish));
     const onCamera = view.preview || view.publishes.some(({ source }) => source.type !== 'card');
     if (onCamera) this.devices.open();
 
@@ -107,7 +109,6 @@ export class Page {
       publisher.start();
       return publisher;
     });
-    for (const publish of view.publishes) this.publishers.get(publish.slot)?.show(this.sources.of(publish));
     // Only now, so that what was sent goes on until there is something else to send.
     this.sources.keep(view.publishes);
     if (!onCamera) this.devices.close();
@@ -148,7 +149,7 @@ export class Page {
     write(find(badge, 'span'), view.private && view.phase === 'live' ? 'Private' : PHASE_WORDS[view.phase]);
     const audience = find(document, '#audience');
     audience.hidden = view.audience === null;
-    write(find(audience, 'span'), view.audience === 0 ? 'Nobody is watching yet' : `${view.audience} watching`);
+    write(find(audience, 'span'), view.audience === 0 ? 'Nobody is watching' : `${view.audience} watching`);
     const title = view.title || this.#app;
     this.#ring.draw(view.phase === 'live' ? `● ${title}` : title, view.phase === 'ringing' ? view.headline : null);
     this.#drawClocks();

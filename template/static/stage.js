@@ -40,7 +40,7 @@ export class Stage {
    * @param {Map<string, WhepPlayer>} players those of the View
    */
   draw(view, players) {
-    const preview = view.preview ? [{ slot: PREVIEW, label: 'You' }] : [];
+    const preview = view.preview ? [{ slot: PREVIEW, label: view.publishes.length > 0 ? 'You' : 'You · only you see this' }] : [];
     const wanted = [...view.plays, ...preview];
     reconcile(this.tiles, wanted, ({ slot }) => this.#make(slot, players.get(slot)));
     for (const { slot, label } of wanted) {

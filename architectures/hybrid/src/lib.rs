@@ -95,7 +95,15 @@ impl Architecture for Hybrid {
         // Several parts may change before one of them refuses.
         let mut next = self.clone();
         let mut effects = next.step(now, input)?;
-        effects.extend(next.settle(now));
+        let settled = next.settle(now);
+        // Who has been told already why their call has ended is not told again that it has.
+        let told = |to: &ParticipantId| tells(&effects, to);
+        let news = settled.into_iter().filter(|effect| match effect {
+            Effect::Notice { to, .. } => !told(to),
+            _ => true,
+        });
+        let news: Vec<Effect> = news.collect();
+        effects.extend(news);
         *self = next;
         Ok(effects)
     }
@@ -437,6 +445,12 @@ impl Hybrid {
     fn on_air(&self) -> Option<&Stream> {
         self.show.stream().filter(|show| show.since().is_some())
     }
+}
+
+/// Whether somebody is told something among `effects`.
+fn tells(effects: &[Effect], whom: &ParticipantId) -> bool {
+    let told = |effect: &Effect| matches!(effect, Effect::Notice { to, .. } if to == whom);
+    effects.iter().any(told)
 }
 
 /// Whom a button is about.

@@ -134,22 +134,35 @@ impl Hybrid {
 
     /// Who asks for something, and who is on stage.
     fn people_for_host(&self) -> Vec<Other> {
-        let guest = self.stage.guest().map(|guest| Other {
-            id: guest.who.clone(),
-            name: guest.name.clone(),
-            note: match guest.stream.flow {
-                Flow::Live { .. } => "is on stage",
-                Flow::Interrupted { .. } => "is on stage, without a picture",
-                Flow::Provisioning | Flow::Connecting => "is coming on stage",
+        let mut people: Vec<Other> = Vec::new();
+        people.extend(self.stage.guest().map(|guest| {
+            Other {
+                id: guest.who.clone(),
+                name: guest.name.clone(),
+                note: match guest.stream.flow {
+                    Flow::Live { .. } => "is on stage",
+                    Flow::Interrupted { .. } => "is on stage, without a picture",
+                    Flow::Provisioning | Flow::Connecting => "is coming on stage",
+                }
+                .to_owned(),
+                since: guest.stream.since(),
+                buttons: vec![
+                    Button::new(TAKE_DOWN, "Take off stage", Emphasis::Plain).about(&guest.who),
+                ],
             }
-            .to_owned(),
-            since: guest.stream.since(),
-            buttons: vec![
-                Button::new(TAKE_DOWN, "Take off stage", Emphasis::Plain).about(&guest.who),
-            ],
-        });
-        let waiting = self.requests.iter().map(|request| self.asking(request));
-        guest.into_iter().chain(waiting).collect()
+        }));
+        for asking in self.requests.iter().map(|request| self.asking(request)) {
+            // Somebody on stage may ask for a call, and is still one person.
+            match people.iter_mut().find(|other| other.id == asking.id) {
+                Some(other) => {
+                    other.note = format!("{}, and {}", other.note, asking.note);
+                    other.since = asking.since;
+                    other.buttons.splice(0..0, asking.buttons);
+                }
+                None => people.push(asking),
+            }
+        }
+        people
     }
 
     fn asking(&self, request: &Request) -> Other {

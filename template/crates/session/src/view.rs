@@ -35,8 +35,8 @@ pub struct View {
     pub layout: Layout,
     /// What this person may do now.
     pub buttons: Vec<Button>,
-    /// Others in the session with whom this person has to do: who asks for something, who is on stage. In the order
-    /// in which they are to be shown.
+    /// Others in the session with whom this person has to do: who asks for something, who is on stage. Each
+    /// once, in the order in which they are to be shown.
     pub people: Vec<Other>,
     /// How many people watch, where this person should see it.
     pub audience: Option<u32>,

@@ -25,6 +25,7 @@ enum Bug {
     LosesTheStream,
     ShowsWhatHasEnded,
     ShowsItTwice,
+    ListsSomebodyTwice,
     ShowsItToEverybody,
     OffersStrangersAButton,
     UsesASlotAgain,
@@ -186,6 +187,16 @@ impl Architecture for Booth {
         if self.bug == ShowsItTwice {
             view.plays.extend_from_within(..);
         }
+        if self.bug == ListsSomebodyTwice && is_host {
+            let row = Other {
+                id: "ben".into(),
+                name: "Ben".to_owned(),
+                note: "is the guest".to_owned(),
+                since: None,
+                buttons: vec![],
+            };
+            view.people = vec![row.clone(), row];
+        }
         if is_host && !self.unstored {
             view.buttons = vec![Button::new("end", "End", Emphasis::Danger)];
         }
@@ -294,6 +305,10 @@ fn every_rule_is_heard_of_that_is_broken() {
         (LosesTheStream, "no View has it, and no deadline is set"),
         (ShowsWhatHasEnded, "rule 3"),
         (ShowsItTwice, "in their View twice"),
+        (
+            ListsSomebodyTwice,
+            "rule 3: ada has ben in their View twice",
+        ),
         (ShowsItToEverybody, "rule 4: "),
         (OffersStrangersAButton, "was never let in"),
         (UsesASlotAgain, "booth.1 is provisioned a second time"),

@@ -9,7 +9,8 @@
 //! 1. A refusal changes nothing, and only what a person asked for is refused.
 //! 2. Each stream that exists is published by its publisher while they are here, and by nobody else ever. While they are
 //!    away, a deadline is set or somebody still has the stream in their View.
-//! 3. No View has a stream that is not there or on its way, or the same stream twice.
+//! 3. No View has a stream that is not there or on its way, or the same stream or person
+//!    twice.
 //! 4. A stream for a few is played by nobody else; a stranger has no stream and no button.
 //! 5. A slot is provisioned once, and only what was provisioned is ended.
 //! 6. A restart after any step, or a replay of all inputs, gives the same state, effects and Views.

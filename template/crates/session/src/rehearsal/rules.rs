@@ -132,6 +132,13 @@ fn one_view(books: &Books, who: &ParticipantId, view: &View) -> Result<(), Strin
             )?;
         }
     }
+    let mut listed = BTreeSet::new();
+    for other in &view.people {
+        ensure(
+            listed.insert(&other.id),
+            format!("rule 3: {who} has {} in their View twice", other.id),
+        )?;
+    }
     let nothing =
         view.publishes.is_empty() && view.plays.is_empty() && view.every_button().next().is_none();
     ensure(
