@@ -21,10 +21,12 @@ const CLOCK = 120;
 export class Card extends EventTarget {
   /** What it is called when something is the matter with it. */
   name = 'The card';
-  /** @type {CanvasCaptureMediaStreamTrack} */
+  /** @type {MediaStreamTrack} */
   video;
   #audio;
   #now;
+  /** Sends what is drawn, whether or not the browser thinks that the page is seen. */
+  #send;
   #pen = newPen();
   /** All but the clock, which alone is drawn anew for every picture. */
   #face = newPen();
@@ -43,9 +45,11 @@ export class Card extends EventTarget {
     super();
     this.#now = now;
     this.#audio = audio;
-    // At rate 0 each picture is sent when it has been drawn, whether or not the browser thinks that the page is seen.
-    const [video] = this.#pen.canvas.captureStream(0).getVideoTracks();
-    this.video = /** @type {CanvasCaptureMediaStreamTrack} */ (video);
+    // At rate 0 a picture is sent when that is asked for: of the track, or, in Firefox, of its stream.
+    const stream = this.#pen.canvas.captureStream(0);
+    [this.video] = stream.getVideoTracks();
+    const sender = /** @type {CanvasCaptureMediaStreamTrack} */ ('requestFrame' in stream ? stream : this.video);
+    this.#send = () => sender.requestFrame();
     this.write(source);
     this.#ticks = new Worker(new URL('./ticks.js', import.meta.url));
     this.#ticks.onmessage = () => this.draw();
@@ -104,7 +108,7 @@ export class Card extends EventTarget {
     pen.arc(WIDTH / 2 - pen.measureText(text).width / 2 - 14, y, 9 + 2 * breath, 0, 2 * Math.PI);
     pen.fill();
     pen.globalAlpha = 1;
-    this.video.requestFrame();
+    this.#send();
   }
 
   close() {

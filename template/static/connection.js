@@ -178,6 +178,7 @@ export class Connection {
       if (!(await this.#usable())) {
         try {
           await this.ready();
+          if (this.#closed) return;
           await this.#connect(false); // (1)
         } catch (error) {
           if (this.#closed) break;
@@ -220,6 +221,8 @@ export class Connection {
       this.#iceServers = session.iceServers;
       await connected(pc, signal);
       if (renewal) await this.proven(pc, signal);
+      // Whoever closes this connection does not know of a successor yet.
+      if (signal.aborted) throw new DOMException('closed meanwhile', 'AbortError');
     } catch (error) {
       pc.close();
       if (session) farewell(session);

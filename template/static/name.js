@@ -29,7 +29,8 @@ export class Name {
     await request(
       `/s/${this.#session}/name`,
       { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ name }) },
-      AbortSignal.timeout(10_000),
+      // It has a time limit of its own.
+      new AbortController().signal,
     );
     this.#name = name;
     return true;
@@ -42,7 +43,8 @@ function asked() {
   const field = /** @type {HTMLInputElement} */ (find(dialog, 'input'));
   // Enter in the field presses the first button of a form, and that is Cancel.
   field.onkeydown = (event) => {
-    if (event.key !== 'Enter') return;
+    // Enter may also end the writing of a single character.
+    if (event.key !== 'Enter' || event.isComposing) return;
     event.preventDefault();
     find(dialog, '[value="yes"]').click();
   };

@@ -8,6 +8,9 @@ import { Silence } from './silence.js';
 /** @typedef {import('./devices.js').Devices} Devices */
 /** @typedef {import('./whip.js').MediaSource} MediaSource */
 
+/** Neither picture nor sound. @type {MediaSource} */
+const NOTHING = Object.assign(new EventTarget(), { name: 'The card', video: null, audio: null });
+
 export class Sources {
   #devices;
   #silentCamera;
@@ -37,12 +40,17 @@ export class Sources {
         return this.#devices;
       case 'silent-camera':
         return this.#silentCamera;
-      case 'card': {
-        const card = this.#cards.get(slot) ?? new Card(source, this.#now, () => this.#silence.track);
-        this.#cards.set(slot, card);
-        card.write(source);
-        return card;
-      }
+      case 'card':
+        try {
+          const card = this.#cards.get(slot) ?? new Card(source, this.#now, () => this.#silence.track);
+          this.#cards.set(slot, card);
+          card.write(source);
+          return card;
+        } catch (error) {
+          // Whatever a browser has against it: nothing is sent rather than what was sent before.
+          console.error(error);
+          return NOTHING;
+        }
     }
   }
 

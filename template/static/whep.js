@@ -72,7 +72,8 @@ export class WhepPlayer extends Connection {
   async proven(pc, signal) {
     const stats = new Stats(pc);
     const limit = performance.now() + PROOF;
-    while ((await stats.read()).frames === 0) {
+    // A camera that is off may send no pictures; then it is enough to be connected.
+    while (this.#camera && (await stats.read()).frames === 0) {
       if (performance.now() > limit) throw new Unreachable();
       await new Promise((resolve) => setTimeout(resolve, PROOF_LOOKS));
       if (signal.aborted) throw new DOMException('closed meanwhile', 'AbortError');

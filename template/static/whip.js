@@ -135,15 +135,23 @@ export class WhipPublisher extends Connection {
   }
 
   #replace() {
-    const { video, audio } = this.#source;
+    const source = this.#source;
+    const { video, audio } = source;
     if (video || audio) this.#arrived();
     if (video) video.contentHint = 'motion';
-    const { draw } = this.#source;
-    const sound = this.#senders?.audio;
-    // The sound first: it may be that what is said from now on is for somebody else. Should it not be exchanged, there is
-    // none at all; on a connection that has just been closed that fails too, and does not matter.
-    sound?.replaceTrack(audio).catch(() => sound.replaceTrack(null).catch(() => {}));
-    const replaced = this.#senders?.video.replaceTrack(video);
-    replaced?.then(() => draw?.call(this.#source)).catch(() => {});
+    if (!this.#senders) return;
+    // The sound first: it may be that what is said from now on is for somebody else.
+    void put(this.#senders.audio, audio);
+    void put(this.#senders.video, video).then(() => source.draw?.());
   }
+}
+
+/**
+ * Sends another track from now on. Should the browser not exchange the two, none is sent at all; on a connection that has
+ * just been closed that fails too, and does not matter.
+ * @param {RTCRtpSender} sender
+ * @param {MediaStreamTrack | null} track
+ */
+async function put(sender, track) {
+  await sender.replaceTrack(track).catch(() => sender.replaceTrack(null).catch(() => {}));
 }

@@ -7,6 +7,7 @@ use kit::browser;
 use kit::served::person::Person;
 use kit::served::room::Room;
 use kit::served::{Build, person};
+use serde_json::json;
 
 const BUILD: Build = Build::of("hybrid");
 
@@ -182,6 +183,43 @@ async fn the_audience_may_keep_the_picture_but_never_the_sound() {
     cleo.decodes("show.1", 30).await.unwrap();
     assert!(cleo.loudness("show.1").await.unwrap() > talking / 10.0);
     cleo.unbroken("show.1").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_a_browser_makes_of_the_card_the_camera_is_not_sent_instead() {
+    if !browser::available("a browser that draws no card") {
+        return;
+    }
+    // What is sent of the host's camera and microphone on the public stream.
+    const ON_AIR: &str = "(({ publishers, devices }) => publishers.get('show.1').pc.getSenders()
+        .filter(({ track }) => track && [devices.video, devices.audio].includes(track)).length
+        )(livepeerStarter.page)";
+    let (room, ben, cleo) = show(&[]).await;
+    let sent = |count: u32| format!("{ON_AIR} === {count}");
+    let sends = async |count| room.host.until::<bool>(&sent(count), person::LIMIT).await;
+    sends(2).await.unwrap();
+
+    // Firefox asks the stream for a picture, and not its track.
+    let firefox = "const { prototype } = CanvasCaptureMediaStreamTrack;
+        const { requestFrame } = prototype;
+        delete prototype.requestFrame;
+        MediaStream.prototype.requestFrame = function () { requestFrame.call(this.getVideoTracks()[0]); };";
+    room.host.run::<()>(firefox, json!([])).await.unwrap();
+    into_the_call(&room, &ben).await;
+    sends(0).await.unwrap();
+    cleo.sees_card("show.1").await.unwrap();
+    room.host.press("hang-up").await.unwrap();
+    sends(2).await.unwrap();
+
+    let broken =
+        "HTMLCanvasElement.prototype.captureStream = () => { throw new Error('not here'); };";
+    room.host.run::<()>(broken, json!([])).await.unwrap();
+    ben.press("ask-call").await.unwrap();
+    room.host.press("accept").await.unwrap();
+    ben.plays("call-host.2").await.unwrap();
+    room.host.reads("You are in a call with").await.unwrap();
+    room.host.reads("The card sends no picture").await.unwrap();
+    sends(0).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
