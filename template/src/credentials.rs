@@ -29,6 +29,10 @@ pub(crate) fn routes() -> Router<App> {
 struct Wanted {
     slot: Slot,
     seat: Seat,
+    /// Which line the asking page has, as it was greeted. A page that has lost it is not given anything to publish to; a
+    /// program that has none says none.
+    #[serde(default)]
+    line: Option<u64>,
 }
 
 /// A WHIP address, which holds the stream key: it goes to this person alone, and dies with the stream.
@@ -100,6 +104,7 @@ async fn granted(
         .sessions
         .ask(id, |answer| Ask::Credential {
             participant: person.clone(),
+            line: wanted.line,
             slot: wanted.slot.clone(),
             right,
             answer,

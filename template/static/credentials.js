@@ -8,14 +8,17 @@ import { request } from './exchange.js';
 export class Credentials {
   #session;
   #seat;
+  #line;
 
   /**
    * @param {string} session
    * @param {string} seat `host` or `guest`
+   * @param {() => number | null} line the socket's: who does not hear what is to be sent by now must not begin to send
    */
-  constructor(session, seat) {
+  constructor(session, seat, line) {
     this.#session = session;
     this.#seat = seat;
+    this.#line = line;
   }
 
   /**
@@ -31,7 +34,7 @@ export class Credentials {
       {
         method: 'POST',
         headers: { 'Content-Type': 'application/json' },
-        body: JSON.stringify({ slot, seat: this.#seat }),
+        body: JSON.stringify({ slot, seat: this.#seat, line: this.#line() }),
       },
       signal,
     );

@@ -62,7 +62,7 @@ export class Page {
   constructor({ session, seat, name, live, app }) {
     this.#app = app;
     this.#name = new Name(session, name);
-    this.#credentials = new Credentials(session, seat);
+    this.#credentials = new Credentials(session, seat, () => this.socket.line);
     new Level(find(document, '#level'), this.devices);
     this.socket = new SessionSocket(live, {
       onView: (view, serverNow) => {
@@ -219,9 +219,14 @@ export class Page {
       banner.hidden = true;
       write(banner, '');
     }
-    if (state === 'open') this.#tellSwitches();
-    // It may forget us meanwhile, or miss a change; and it may remember a page before this one.
-    else this.#told = null;
+    if (state === 'open') {
+      this.#tellSwitches();
+      // Without a line they were given nothing to publish to.
+      for (const publisher of this.publishers.values()) publisher.hurry();
+    } else {
+      // It may forget us meanwhile, or miss a change; and it may remember a page before this one.
+      this.#told = null;
+    }
     if (state === 'taken-over') this.#yield(text);
   }
 

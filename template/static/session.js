@@ -50,6 +50,8 @@ export class SessionSocket {
   state = 'connecting';
   /** Who we are within the session, once the server has said so. @type {string | null} */
   participant = null;
+  /** Which line to the server we have, or had last. @type {number | null} */
+  line = null;
 
   /** @type {WebSocket | null} */
   #socket = null;
@@ -176,7 +178,7 @@ export class SessionSocket {
     }
   }
 
-  /** @param {{ epoch: string, participant: string }} hello */
+  /** @param {{ epoch: string, line: number, participant: string }} hello */
   #hello(hello) {
     const restarted = this.#epoch !== null && this.#epoch !== hello.epoch;
     if (this.#epoch !== hello.epoch) {
@@ -184,6 +186,7 @@ export class SessionSocket {
       this.#last = 0;
     }
     this.participant = hello.participant;
+    this.line = hello.line;
     this.#failures = 0;
     this.#become('open', '');
     for (const act of this.#acts.values()) this.#ask(act);

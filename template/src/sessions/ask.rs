@@ -46,6 +46,8 @@ pub(crate) enum Ask {
     /// Somebody wants a credential, which is theirs while the stream stands in their View.
     Credential {
         participant: ParticipantId,
+        /// The line of the page that asks, if it is a page.
+        line: Option<u64>,
         slot: Slot,
         right: Right,
         answer: oneshot::Sender<Result<Made, Denied>>,
@@ -69,7 +71,7 @@ pub(crate) enum Right {
 /// Why there is no credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Denied {
-    /// The stream does not stand in that person's View.
+    /// The stream does not stand in that person's View, or not in the one that the asking page has.
     NotInView,
     /// It does, but it is not there: it is gone, and the news of it on its way.
     NotThere,

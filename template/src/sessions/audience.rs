@@ -89,7 +89,8 @@ impl Audience {
         Audience {
             members: BTreeMap::new(),
             grace,
-            lines: 0,
+            // Not from 0 again after a restart: a line of then must not be taken for one of now.
+            lines: clock::now().0,
             cut: 0,
         }
     }
@@ -160,6 +161,7 @@ impl Audience {
             "type": "hello",
             "epoch": member.epoch,
             "last": after,
+            "line": number,
             "participant": participant,
         });
         // A line's queue is empty at first, and holds more than can be sent here.
@@ -426,7 +428,8 @@ mod tests {
     fn an_answer_counts_on_the_lines_that_it_was_sent_on() {
         let (mut audience, toy) = (Audience::new(Duration::ZERO), Toy::default());
         let mut first = connect(&mut audience, "bob", None, &toy);
-        let epoch = told(&mut first)[0]["epoch"].as_str().unwrap().to_owned();
+        let hello = told(&mut first).remove(0);
+        let epoch = hello["epoch"].as_str().unwrap().to_owned();
         audience.answer(&id("bob"), "press".into(), Ok(()));
         // One that resumes is sent the answer again, one that begins anew is not.
         let resume = Resume { epoch, after: 1 };
@@ -434,7 +437,8 @@ mod tests {
         let mut anew = connect(&mut audience, "bob", None, &toy);
         assert_eq!(told(&mut resumed)[1]["type"], "done");
         assert!(told(&mut anew).iter().all(|told| told["type"] != "done"));
-        let answered = [1, 2, 3].map(|line| audience.answered(&id("bob"), line, "press"));
+        let line = hello["line"].as_u64().unwrap();
+        let answered = [0, 1, 2].map(|n| audience.answered(&id("bob"), line + n, "press"));
         assert_eq!(answered, [true, true, false]);
     }
 

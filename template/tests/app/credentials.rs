@@ -51,6 +51,28 @@ async fn credentials_follow_the_view() {
 }
 
 #[tokio::test]
+async fn a_page_whose_place_another_has_taken_is_given_nothing_to_publish_to() {
+    let app = TestApp::start().await;
+    let ada = app.browser();
+    let session = ada.create().await;
+    let mut deaf = ada.host(&session).await;
+    let slot = deaf.go_live().await;
+    // It may not have heard of the other, whatever is to be sent there by now.
+    let there = ada.host(&session).await;
+    for (line, status) in [
+        (deaf.line, StatusCode::FORBIDDEN),
+        (there.line, StatusCode::OK),
+        (there.line + 1, StatusCode::FORBIDDEN),
+    ] {
+        let wanted = json!({"slot": slot, "seat": "host", "line": line});
+        let answer = ada
+            .post_json(&format!("/s/{session}/publish"), &wanted)
+            .await;
+        assert_eq!(answer.status, status, "{line}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_request_for_a_credential_is_said_so() {
     let app = TestApp::start().await;
     let ada = app.browser();

@@ -15,6 +15,8 @@ use crate::support::PATIENCE;
 pub(crate) struct Page {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     pub(crate) epoch: String,
+    /// Its line, as it was greeted.
+    pub(crate) line: u64,
     /// The number of the last message.
     pub(crate) last: u64,
     /// The last View.
@@ -29,6 +31,7 @@ impl Page {
         Page {
             socket,
             epoch: String::new(),
+            line: 0,
             last: 0,
             view: Value::Null,
             presses: 0,
@@ -118,6 +121,7 @@ impl Page {
                         .unwrap()
                         .clone_into(&mut self.epoch);
                     self.last = message["last"].as_u64().unwrap();
+                    self.line = message["line"].as_u64().unwrap();
                 }
                 "view" => self.view = message["view"].clone(),
                 "ping" => continue,

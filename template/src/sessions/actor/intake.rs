@@ -54,12 +54,13 @@ impl Actor {
             } => self.switched(step, participant, line, sending),
             Ask::Credential {
                 participant,
+                line,
                 slot,
                 right,
                 answer,
             } => {
                 // Nobody waits any more if this fails.
-                let _ = answer.send(self.credential(&participant, &slot, right));
+                let _ = answer.send(self.credential(&participant, line, &slot, right));
             }
             Ask::Observe {
                 slot,
@@ -169,9 +170,16 @@ impl Actor {
     fn credential(
         &self,
         participant: &ParticipantId,
+        line: Option<u64>,
         slot: &Slot,
         right: Right,
     ) -> Result<Made, Denied> {
+        // A page that does not hear what is to be sent by now must not go on with what it sent before, least of all where
+        // another page of the same person has taken its place.
+        let hears = line.is_none_or(|line| self.audience.holds(participant, line));
+        if right == Right::Publish && !hears {
+            return Err(Denied::NotInView);
+        }
         let view = self.machine.view(participant);
         let may = match right {
             Right::Publish => view.may_publish(slot),
