@@ -267,4 +267,19 @@ async fn switches_are_taken_from_who_is_there_and_logged_when_they_change_someth
     hears(&mut ada, "tell bob").await;
     let off = r#"{"camera":false,"microphone":true}"#;
     assert_eq!(logged(&sessions, &id).await, (off.to_owned(), begun + 3));
+
+    // So is a name; this architecture has no use for one.
+    let (answer, answered) = oneshot::channel();
+    let participant = Participant {
+        id: ParticipantId::from("ada"),
+        name: "Ada".into(),
+        seat: Seat::Guest,
+    };
+    let called = Ask::Called {
+        participant,
+        answer,
+    };
+    actor.send(called).await.unwrap();
+    answered.await.unwrap();
+    assert_eq!(logged(&sessions, &id).await, (off.to_owned(), begun + 3));
 }

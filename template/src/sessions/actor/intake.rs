@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use session::{
-    Action, Deadline, Effect, Input, Participant, ParticipantId, Refusal, Sending, Slot, Timestamp,
+    Action, Deadline, Effect, Input, Participant, ParticipantId, Refusal, Slot, Timestamp,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinError;
@@ -43,7 +43,7 @@ impl Actor {
             } => {
                 // Who is not here comes with their name when they come.
                 if self.audience.has(&participant.id) {
-                    self.happened(step, Input::Joined { participant });
+                    self.said(step, Input::Joined { participant });
                 }
                 step.after.push(After::Tell(answer));
             }
@@ -51,7 +51,15 @@ impl Actor {
                 participant,
                 line,
                 sending,
-            } => self.switched(step, participant, line, sending),
+            } => {
+                if self.audience.holds(&participant, line) {
+                    let input = Input::Switched {
+                        participant,
+                        sending,
+                    };
+                    self.said(step, input);
+                }
+            }
             Ask::Credential {
                 participant,
                 line,
@@ -142,24 +150,11 @@ impl Actor {
         });
     }
 
-    /// Pages say what is switched on at every turn, to be sure that it is known. What tells nothing new is not worth a
-    /// place in the log.
-    fn switched(
-        &mut self,
-        step: &mut Step,
-        participant: ParticipantId,
-        line: u64,
-        sending: Sending,
-    ) {
-        if !self.audience.holds(&participant, line) {
-            return;
-        }
+    /// Somebody says something of themselves, perhaps for the tenth time: pages say what is switched on at every turn, to
+    /// be sure that it is known. What tells nothing new is not worth a place in the log.
+    fn said(&mut self, step: &mut Step, input: Input) {
         let state = |machine: &dyn Machine| machine.state().ok();
         let (now, before) = (clock::now(), state(&*self.machine));
-        let input = Input::Switched {
-            participant,
-            sending,
-        };
         match self.machine.handle(now, input.clone()) {
             Ok(effects) if effects.is_empty() && before == state(&*self.machine) => {}
             Ok(effects) => self.took(step, now, input, None, effects),
