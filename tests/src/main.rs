@@ -25,10 +25,10 @@ enum Command {
     Bless,
     /// Count the files, lines and dependencies of each project
     Sizes,
-    /// Measure the engine in a real browser: join, latency
+    /// Measure in real browsers: join, latency, switch
     #[cfg(all(feature = "lab", not(debug_assertions)))]
     Bench(kit::bench::Args),
-    /// Measure the engine in a real browser: join, latency
+    /// Measure in real browsers: join, latency, switch
     #[cfg(not(all(feature = "lab", not(debug_assertions))))]
     Bench(kit::handover::Args),
     #[command(hide = true)]

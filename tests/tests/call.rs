@@ -39,11 +39,15 @@ async fn call(build: Build, settings: &[(&str, &str)]) -> (Room, Person) {
 
 /// Waits until the two are in the first call and see each other.
 async fn in_the_call(room: &Room, guest: &Person) {
-    for (who, other) in [(&room.host, "call-guest.1"), (guest, "call-host.1")] {
-        who.has_only(&[other]).await.unwrap();
-        who.plays(other).await.unwrap();
-        who.decodes(other, 30).await.unwrap();
-        who.reads("You are in a call with").await.unwrap();
+    for (who, slot, other) in [
+        (&room.host, "call-guest.1", "Ben"),
+        (guest, "call-host.1", "Ada"),
+    ] {
+        who.has_only(&[slot]).await.unwrap();
+        who.plays(slot).await.unwrap();
+        who.decodes(slot, 30).await.unwrap();
+        let words = format!("You are in a call with {other}");
+        who.reads(&words).await.unwrap();
     }
 }
 
@@ -59,7 +63,7 @@ async fn is_told_nothing(third: &Person) {
         third.run(told, json!([])).await.unwrap();
     assert!(page.contains("data-session"), "{page}");
     for told in [page, view, title, text] {
-        for secret in [TITLE, HOST, "call-host", "call-guest"] {
+        for secret in [TITLE, HOST, "Ben", "call-host", "call-guest"] {
             assert!(
                 !told.contains(secret),
                 "a third person reads {secret}: {told}"

@@ -39,17 +39,24 @@ async fn show(settings: &[(&str, &str)]) -> (Room, Person, Person) {
 /// Ben asks, and the host accepts; returns when both see each other.
 async fn into_the_call(room: &Room, ben: &Person) {
     ben.press_as("ask-call", "Ben").await.unwrap();
+    let asks = "[...document.querySelectorAll('.person')].some(({ innerText }) =>
+        innerText.includes('Ben') && innerText.includes('asks for a private call'))";
+    room.host.until::<bool>(asks, person::LIMIT).await.unwrap();
     room.host.press("accept").await.unwrap();
     in_the_call(room, ben).await;
 }
 
 /// Waits until the host and Ben are in their first call and see each other.
 async fn in_the_call(room: &Room, ben: &Person) {
-    for (who, other) in [(&room.host, "call-guest.1"), (ben, "call-host.1")] {
-        who.has_only(&[other]).await.unwrap();
-        who.plays(other).await.unwrap();
-        who.decodes(other, 30).await.unwrap();
-        who.reads("You are in a call with").await.unwrap();
+    for (who, slot, other) in [
+        (&room.host, "call-guest.1", "Ben"),
+        (ben, "call-host.1", "Ada"),
+    ] {
+        who.has_only(&[slot]).await.unwrap();
+        who.plays(slot).await.unwrap();
+        who.decodes(slot, 30).await.unwrap();
+        let words = format!("You are in a call with {other}");
+        who.reads(&words).await.unwrap();
     }
 }
 
