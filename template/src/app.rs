@@ -272,7 +272,9 @@ impl Running {
             tracing::warn!(%error, "no webhook at Livepeer; the app asks every few seconds instead");
         }
         self.app.sessions.wake_unfinished().await?;
-        self.reconciler = tokio::spawn(self.app.sessions.clone().reconcile(config.poll()));
+        let mended = Duration::from_secs(config.mended_seconds);
+        let sessions = self.app.sessions.clone();
+        self.reconciler = tokio::spawn(sessions.reconcile(config.poll(), mended));
         Ok(())
     }
 

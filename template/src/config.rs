@@ -119,6 +119,11 @@ pub struct Config {
     /// How long somebody without a connection counts as being there, in seconds, from 1 to 600: a reload is no departure.
     #[arg(long, env = "LEAVE_SECONDS", default_value_t = Config::LEAVE, value_parser = leave, global = true)]
     pub leave_seconds: u64,
+
+    /// How long after the start the streams of a session live on that this version cannot run, in seconds: long enough to
+    /// put another version in its place. Not to be set from outside.
+    #[arg(skip = Config::MENDED)]
+    pub mended_seconds: u64,
 }
 
 impl Config {
@@ -129,6 +134,7 @@ impl Config {
     const POLICY: &'static str = "{}";
     const POLL: u64 = 5;
     const LEAVE: u64 = 8;
+    const MENDED: u64 = 10 * 60;
 
     /// The defaults on free ports with that folder, untouched by the environment: where every test begins.
     pub fn on_free_ports(data_dir: PathBuf) -> Config {
@@ -145,6 +151,7 @@ impl Config {
             policy: Policies::default(),
             poll_seconds: Config::POLL,
             leave_seconds: Config::LEAVE,
+            mended_seconds: Config::MENDED,
         }
     }
 

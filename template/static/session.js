@@ -3,7 +3,7 @@
  * The WebSocket to the server: Views and notices in, actions out, over any number of cuts.
  *
  * The server numbers what it sends. After a cut the socket says how far it had come and gets every message that it
- * missed; an action is sent again under its own id until it is answered, and the server carries it out once.
+ * missed; an action is sent again under its own id until it is answered or stale, and the server carries it out once.
  */
 
 /** @typedef {import('./view.js').View} View */
@@ -33,6 +33,7 @@ export class ActionRefused extends Error {}
  * @property {string} id
  * @property {string} action
  * @property {string | null} target
+ * @property {number} at when it was asked for, by `performance.now()`
  * @property {() => void} resolve
  * @property {(reason: ActionRefused) => void} reject
  */
@@ -42,6 +43,12 @@ const FIRST_WAIT = 250;
 const LONGEST_WAIT = 5000;
 /** A connection on which nothing arrived for so long (the server pings more often) is dead, whatever the browser says. */
 const SILENCE = 45_000;
+/**
+ * An action that could not be sent for so long, in milliseconds, is not carried out any more: who pressed a button and saw
+ * nothing happen goes on as if they had not, and must not be put on air a minute later.
+ */
+const STALE = 5000;
+const STALE_WORDS = 'The connection was gone when you pressed that. Press again if you still want it.';
 /** After so many failed attempts in a row, ask over HTTP whether the session still exists. */
 const DOUBTS = 4;
 
@@ -127,10 +134,14 @@ export class SessionSocket {
    * @returns {Promise<void>} settled when the server has answered; rejected with an `ActionRefused`
    */
   act(action, target) {
+    // A question that was open when another place took over may be answered long after.
+    if (this.state === 'taken-over') return Promise.reject(new ActionRefused('This page is open somewhere else.'));
     return new Promise((resolve, reject) => {
-      const act = { id: uniqueId(), action, target, resolve, reject };
+      const act = { id: uniqueId(), action, target, at: performance.now(), resolve, reject };
       this.#acts.set(act.id, act);
       if (this.state === 'open') this.#ask(act);
+      // A line may look open and be dead.
+      setTimeout(() => this.#acts.has(act.id) && this.state !== 'open' && this.#refuse(act.id), STALE);
     });
   }
 
@@ -189,13 +200,21 @@ export class SessionSocket {
     this.line = hello.line;
     this.#failures = 0;
     this.#become('open', '');
-    for (const act of this.#acts.values()) this.#ask(act);
+    for (const act of [...this.#acts.values()]) {
+      if (performance.now() - act.at > STALE) this.#refuse(act.id);
+      else this.#ask(act);
+    }
     if (restarted) this.#listener.onRestart();
   }
 
   /** @param {Act} act */
   #ask({ id, action, target }) {
     this.#send({ type: 'act', id, action, target });
+  }
+
+  /** @param {string} id */
+  #refuse(id) {
+    this.#answered(id)?.reject(new ActionRefused(STALE_WORDS));
   }
 
   /** @param {string} id */

@@ -69,6 +69,8 @@ struct Member {
     /// As it was last told.
     view: Option<View>,
     lines: Vec<Line>,
+    /// The line on which they last pressed a button.
+    acting: Option<u64>,
     /// When they count as having left, unless they come back. Set while there is no line.
     leaves: Option<Instant>,
 }
@@ -186,6 +188,13 @@ impl Audience {
         }
     }
 
+    /// Somebody has pressed a button on that line.
+    pub(crate) fn acts(&mut self, participant: &ParticipantId, number: u64) {
+        if let Some(member) = self.members.get_mut(participant) {
+            member.acting = Some(number);
+        }
+    }
+
     /// Whether the line is still this person's: one that was taken over has no say.
     pub(crate) fn holds(&self, participant: &ParticipantId, number: u64) -> bool {
         let member = self.members.get(participant);
@@ -268,12 +277,12 @@ impl Audience {
                 Some(shared) => Arc::clone(shared),
                 None => Arc::clone(texts.entry(text.clone()).or_insert_with(|| Arc::from(text))),
             };
-            // Whoever begins to publish does so from one place: the one where they came in last.
+            // Whoever begins to publish does so from one place.
             if !view.publishes.is_empty()
-                && let Some(newest) = member.lines.pop()
+                && let Some(line) = member.take_stage()
             {
                 member.take_over();
-                member.lines.push(newest);
+                member.lines.push(line);
             }
             self.cut += member.tell(Message::View(shared));
             member.grant(self.grace);
@@ -291,6 +300,7 @@ impl Member {
             kept: VecDeque::new(),
             view: None,
             lines: Vec::new(),
+            acting: None,
             leaves: Some(leaves),
         }
     }
@@ -299,6 +309,15 @@ impl Member {
     fn grant(&mut self, grace: Duration) {
         if self.lines.is_empty() && self.leaves.is_none() {
             self.leaves = Some(Instant::now() + grace);
+        }
+    }
+
+    /// Takes out the line that is to publish: the one where they asked for it, or else where they came in last.
+    fn take_stage(&mut self) -> Option<Line> {
+        let acted = |line: &Line| Some(line.number) == self.acting;
+        match self.lines.iter().position(acted) {
+            Some(at) => Some(self.lines.remove(at)),
+            None => self.lines.pop(),
         }
     }
 
@@ -474,6 +493,20 @@ mod tests {
         // And whoever comes later takes it over.
         connect(&mut audience, "bob", None, &toy);
         assert_eq!(told(&mut new).last().unwrap()["type"], "taken-over");
+    }
+
+    #[test]
+    fn who_asked_for_it_in_one_of_two_pages_publishes_from_that_one() {
+        let (mut audience, mut toy) = (Audience::new(Duration::ZERO), Toy::default());
+        let mut asking = connect(&mut audience, "bob", None, &toy);
+        let mut forgotten = connect(&mut audience, "bob", None, &toy);
+        let line = told(&mut asking)[0]["line"].as_u64().unwrap();
+        audience.acts(&id("bob"), line);
+        toy.publisher = Some(id("bob"));
+        audience.publish(&toy);
+        assert_eq!(told(&mut forgotten).last().unwrap()["type"], "taken-over");
+        let view = &told(&mut asking).pop().unwrap()["view"];
+        assert_eq!(view["publishes"][0]["slot"], "toy.1");
     }
 
     #[test]

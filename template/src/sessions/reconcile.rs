@@ -36,8 +36,10 @@ pub(crate) enum ReconcileError {
 }
 
 impl Sessions {
-    /// Looks every `poll` while streams are out, and every minute anyhow. Never returns.
-    pub(crate) async fn reconcile(self, poll: Duration) {
+    /// Looks every `poll` while streams are out, and every minute anyhow. A session that cannot be run may be `mended`
+    /// for so long before its streams are ended. Never returns.
+    pub(crate) async fn reconcile(self, poll: Duration, mended: Duration) {
+        let mended = Instant::now() + mended;
         let mut ticks = tokio::time::interval(poll);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut swept: Option<Instant> = None;
@@ -45,7 +47,7 @@ impl Sessions {
         loop {
             ticks.tick().await;
             let sweep = swept.is_none_or(|at| at.elapsed() >= SWEEP);
-            match self.look(sweep).await {
+            match self.look(sweep, mended).await {
                 Ok(()) => {
                     if sweep {
                         swept = Some(Instant::now());
@@ -63,7 +65,7 @@ impl Sessions {
         }
     }
 
-    async fn look(&self, sweep: bool) -> Result<(), ReconcileError> {
+    async fn look(&self, sweep: bool, mended: Instant) -> Result<(), ReconcileError> {
         let owned = self.shared.store.run(|c| store::owned(c)).await?;
         if owned.is_empty() && !sweep {
             return Ok(());
@@ -73,8 +75,16 @@ impl Sessions {
         let there = self.shared.streams.mine().await?;
         let by_id: HashMap<&str, &Stream> = there.iter().map(|s| (s.id.as_str(), s)).collect();
         for one in &owned {
-            self.compare(one, by_id.get(one.stream_id.as_str()).copied(), asked)
-                .await?;
+            let stream = by_id.get(one.stream_id.as_str()).copied();
+            match self.compare(one, stream, asked).await {
+                // One session that cannot be run, because this build lacks its architecture or cannot read its state,
+                // must not keep the others from being looked after.
+                Err(ReconcileError::Session(
+                    error @ (Unavailable::NotBuiltIn(_)
+                    | Unavailable::Store(StoreError::Unreadable(_))),
+                )) => self.give_up(one, &error, mended).await?,
+                compared => compared?,
+            }
         }
         self.end_orphans(&there).await?;
         if sweep {
@@ -103,15 +113,31 @@ impl Sessions {
                 None => News::Gone,
             },
         };
-        match self.observe(owned, news).await {
-            // One session that cannot be run, because this build lacks its architecture or cannot read its state, must
-            // not keep the others from being looked after.
-            Err(error @ (Unavailable::NotBuiltIn(_) | Unavailable::Store(_))) => {
-                tracing::warn!(session = owned.session, %error, "a stream is left alone");
-                Ok(())
-            }
-            answer => Ok(answer?),
+        Ok(self.observe(owned, news).await?)
+    }
+
+    /// Ends a stream whose session cannot be run, unless somebody may still mend that: by running the version again that
+    /// wrote it, or with the Cargo feature that it needs.
+    async fn give_up(
+        &self,
+        owned: &Owned,
+        error: &Unavailable,
+        mended: Instant,
+    ) -> Result<(), ReconcileError> {
+        let (session, stream) = (&owned.session, &owned.stream_id);
+        if Instant::now() < mended {
+            let seconds = (mended - Instant::now()).as_secs();
+            tracing::warn!(session, %error, seconds, "a session cannot be run; unless that is mended, its stream is ended");
+            return Ok(());
         }
+        tracing::warn!(session, stream, %error, "ending a stream whose session cannot be run");
+        self.shared.streams.end(stream).await?;
+        let id = stream.clone();
+        Ok(self
+            .shared
+            .store
+            .run(move |c| store::disown(c, &id))
+            .await?)
     }
 
     /// Ends what Livepeer has of ours and no session owns.

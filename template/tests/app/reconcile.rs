@@ -120,4 +120,10 @@ async fn a_session_that_cannot_be_read_keeps_no_other_from_being_looked_after() 
     eventually(async || livepeer.get_stream(&orphan.id).await.err()).await;
     // It may be mended yet, and then finds its stream.
     livepeer.get_stream(&owned.id).await.unwrap();
+
+    // But nobody pays for it for ever.
+    let folder = app.stop().await;
+    let app = TestApp::start_in(folder, |config| config.mended_seconds = 0).await;
+    let livepeer = app.livepeer();
+    eventually(async || livepeer.get_stream(&owned.id).await.err()).await;
 }

@@ -122,6 +122,7 @@ impl Actor {
         {
             return;
         }
+        self.audience.acts(&participant, line);
         // Before a restart, or in an epoch that this person has left behind, it may have been carried out already.
         let key = format!("{participant} {id}");
         let session = Arc::clone(&self.session);

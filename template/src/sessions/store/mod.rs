@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::de::DeserializeOwned;
 use session::{Deadline, Effect, ParticipantId, Players, Slot, Timestamp};
 
-pub(crate) use self::owned::{Owned, in_the_making, owned, owner, unfinished};
+pub(crate) use self::owned::{Owned, disown, in_the_making, owned, owner, unfinished};
 pub(crate) use self::write::{Changes, write};
 use crate::store::StoreError;
 

@@ -40,6 +40,12 @@ pub(crate) fn owner(connection: &Connection, stream_id: &str) -> Result<Option<O
         .optional()?)
 }
 
+/// Strikes a stream that is not there any more, whose session will not do it.
+pub(crate) fn disown(connection: &Connection, stream_id: &str) -> Result<(), StoreError> {
+    connection.execute("DELETE FROM streams WHERE stream_id = ?1", [stream_id])?;
+    Ok(())
+}
+
 /// The slots whose stream is being made, or ended, at this moment: at Livepeer they may have one that `owned` lacks.
 pub(crate) fn in_the_making(connection: &Connection) -> Result<Vec<(String, Slot)>, StoreError> {
     let mut statement = connection.prepare("SELECT session, effect FROM outbox")?;
