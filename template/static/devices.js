@@ -127,11 +127,12 @@ export class Devices extends EventTarget {
       }
       for (const track of stream.getTracks()) this.#set(track.kind === 'video' ? 'video' : 'audio', track);
       await this.#look();
+      if (attempt !== this.#attempt) return;
       this.#looking = false;
       this.#become(this.video ? 'ready' : 'missing');
     } catch (error) {
-      if (attempt !== this.#attempt) return;
       await this.#look();
+      if (attempt !== this.#attempt) return;
       this.#looking = false;
       this.#become(this.video ? 'ready' : stateOf(error));
     }
@@ -180,7 +181,8 @@ export class Devices extends EventTarget {
       return await navigator.mediaDevices.getUserMedia(want);
     } catch (error) {
       // One of the two may be missing or busy. Half is better than nothing, and the page says which half.
-      if (!want.video || !want.audio || stateOf(error) === 'denied') throw error;
+      // Nor is anything opened for somebody who has had it closed meanwhile.
+      if (!want.video || !want.audio || stateOf(error) === 'denied' || !this.#wanted) throw error;
       return await navigator.mediaDevices
         .getUserMedia({ video: want.video })
         .catch((cameraError) =>
@@ -224,6 +226,7 @@ export class Devices extends EventTarget {
     this.#set(kind, null);
     if (kind === 'video') this.#become('unplugged');
     await this.#look();
+    if (!this.#wanted) return;
     // Another one may be at hand; a microphone is replaced without a word.
     if (this.list[kind].length > 0) await this.retry();
     if (kind === 'video' && !this.video && this.state !== 'denied') this.#become('unplugged');
