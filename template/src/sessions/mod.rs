@@ -70,6 +70,16 @@ pub(crate) enum Unavailable {
     Stopping,
 }
 
+impl Unavailable {
+    /// Whether this build will never be able to run the session: it lacks its architecture, or cannot read its state.
+    fn lasts(&self) -> bool {
+        matches!(
+            self,
+            Unavailable::NotBuiltIn(_) | Unavailable::Store(StoreError::Unreadable(_))
+        )
+    }
+}
+
 impl Sessions {
     /// No session at work yet.
     pub(crate) fn new(

@@ -77,12 +77,17 @@ impl Sessions {
         for one in &owned {
             let stream = by_id.get(one.stream_id.as_str()).copied();
             match self.compare(one, stream, asked).await {
-                // One session that cannot be run, because this build lacks its architecture or cannot read its state,
-                // must not keep the others from being looked after.
-                Err(ReconcileError::Session(
-                    error @ (Unavailable::NotBuiltIn(_)
-                    | Unavailable::Store(StoreError::Unreadable(_))),
-                )) => self.give_up(one, &error, mended).await?,
+                // One session that cannot be run must not keep the others from being looked after.
+                Err(ReconcileError::Session(error)) if error.lasts() => {
+                    let left = mended.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        self.give_up(one, &error).await?;
+                    } else if sweep {
+                        // Told once in a while, not every few seconds.
+                        let (session, seconds) = (&one.session, left.as_secs());
+                        tracing::warn!(session, %error, seconds, "unless that is mended, its stream is ended");
+                    }
+                }
                 compared => compared?,
             }
         }
@@ -116,20 +121,10 @@ impl Sessions {
         Ok(self.observe(owned, news).await?)
     }
 
-    /// Ends a stream whose session cannot be run, unless somebody may still mend that: by running the version again that
+    /// Ends a stream whose session cannot be run, when nobody has mended that in time: by running the version again that
     /// wrote it, or with the Cargo feature that it needs.
-    async fn give_up(
-        &self,
-        owned: &Owned,
-        error: &Unavailable,
-        mended: Instant,
-    ) -> Result<(), ReconcileError> {
+    async fn give_up(&self, owned: &Owned, error: &Unavailable) -> Result<(), ReconcileError> {
         let (session, stream) = (&owned.session, &owned.stream_id);
-        if Instant::now() < mended {
-            let seconds = (mended - Instant::now()).as_secs();
-            tracing::warn!(session, %error, seconds, "a session cannot be run; unless that is mended, its stream is ended");
-            return Ok(());
-        }
         tracing::warn!(session, stream, %error, "ending a stream whose session cannot be run");
         self.shared.streams.end(stream).await?;
         let id = stream.clone();
