@@ -24,14 +24,14 @@ async fn a_wrong_key_is_named_and_not_told() {
     let folder = tempfile::tempdir().unwrap();
     let config = TestApp::config(&folder, |config| {
         config.livepeer_api_url = Some(api.clone());
-        config.livepeer_api_key = Some("wrong-key-4711".into());
+        config.livepeer_api_key = Some("wrong-key-sesame".into());
     });
     let words = refused(config.clone()).await;
     assert!(
         words.contains("LIVEPEER_API_KEY") && words.contains(api.as_str()),
         "{words}"
     );
-    assert!(!words.contains("4711"), "{words}");
+    assert!(!words.contains("sesame"), "{words}");
 
     let found = app::doctor::examine(&config, TOY).await;
     let mends: Vec<&String> = found.iter().filter_map(|f| f.as_ref().err()).collect();
