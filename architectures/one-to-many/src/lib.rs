@@ -9,8 +9,8 @@
 use serde::{Deserialize, Serialize};
 use session::{
     Action, Architecture, Button, Deadline, Effect, Emphasis, Flow, Input, Opening, Participant,
-    ParticipantId, People, Phase, Play, Players, Publish, Refusal, Renditions, Seat, Seconds,
-    Sending, Slot, Source, Stream, StreamSpec, Timestamp, View,
+    ParticipantId, People, Phase, Play, Players, Publish, Refusal, Renditions, Seconds, Sending,
+    Slot, Source, Stream, StreamSpec, Timestamp, View,
 };
 
 /// The host's button that begins a show.
@@ -142,18 +142,7 @@ impl Architecture for OneToMany {
 // What it does with an input.
 impl OneToMany {
     fn joined(&mut self, now: Timestamp, participant: Participant) -> Result<Vec<Effect>, Refusal> {
-        match (participant.seat, participant.id == self.host) {
-            (Seat::Host, false) => {
-                return Err(Refusal::because(
-                    "Only the person who created this show can host it.",
-                ));
-            }
-            (Seat::Guest, true) => {
-                return Err(Refusal::because("You host this show: open your host page."));
-            }
-            (Seat::Host, true) | (Seat::Guest, false) => {}
-        }
-        let is_host = participant.id == self.host;
+        let is_host = participant.is_host(&self.host, "show")?;
         self.people.joined(participant);
         Ok(match self.flow() {
             // Back before the camera had ever connected: the stream is still theirs.

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use session::{
     Action, Architecture, Deadline, Effect, Input, Opening, Participant, ParticipantId, People,
-    Refusal, Seat, Seconds, Slot, Timestamp, View,
+    Refusal, Seconds, Slot, Timestamp, View,
 };
 
 use self::pair::{Pair, Side};
@@ -177,17 +177,7 @@ impl OneToOne {
 // What it does with an input.
 impl OneToOne {
     fn joined(&mut self, now: Timestamp, participant: Participant) -> Result<Vec<Effect>, Refusal> {
-        match (participant.seat, participant.id == self.host) {
-            (Seat::Host, false) => {
-                return Err(Refusal::because(
-                    "Only the person who created this call can host it.",
-                ));
-            }
-            (Seat::Guest, true) => {
-                return Err(Refusal::because("You host this call: open your host page."));
-            }
-            (Seat::Host, true) | (Seat::Guest, false) => {}
-        }
+        participant.is_host(&self.host, "call")?;
         let id = participant.id.clone();
         if let Some(pair) = self.pair_mut().filter(|pair| pair.guest == id) {
             pair.guest_name.clone_from(&participant.name);

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::architecture::Refusal;
 use crate::id::{Deadline, ParticipantId, Slot};
 
 /// One thing that happened. The shell writes each into the session's log before it acts on the answer.
@@ -75,6 +76,26 @@ pub struct Participant {
     pub name: String,
     /// Which page they opened; the shell has checked that they may.
     pub seat: Seat,
+}
+
+impl Participant {
+    /// Whether this is the session's host, who has come in by their own door; what is hosted is called `what`.
+    ///
+    /// # Errors
+    ///
+    /// Somebody else at the host's door, or the host at that of the guests, is refused with the way in.
+    pub fn is_host(&self, host: &ParticipantId, what: &str) -> Result<bool, Refusal> {
+        match (self.seat, self.id == *host) {
+            (Seat::Host, true) => Ok(true),
+            (Seat::Guest, false) => Ok(false),
+            (Seat::Host, false) => Err(Refusal(format!(
+                "Only the person who created this {what} can host it."
+            ))),
+            (Seat::Guest, true) => Err(Refusal(format!(
+                "You host this {what}: open your host page."
+            ))),
+        }
+    }
 }
 
 /// Which of a session's two doors somebody came in by.
