@@ -121,7 +121,7 @@ impl Core {
         lines: &[AnswerLine],
         new: NewSession,
     ) -> Answer {
-        let session = Session::new(now, new);
+        let session = Session::new(now, self.seat, new);
         let sdp = write_answer(
             offer,
             &Transport {

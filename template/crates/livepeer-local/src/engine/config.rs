@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use super::seat::MAX_WORKERS;
+
 /// Every knob of the engine. `Default` is a development machine.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
@@ -11,6 +13,9 @@ pub struct EngineConfig {
     /// The addresses that answers name as candidates. Empty: every address of this machine's
     /// interfaces, loopback included. Behind a NAT or in a container, name the public one here.
     pub advertise: Vec<IpAddr>,
+    /// How many threads share the work, up to 64: streams are spread over them. 0: one for each core of
+    /// the processor that this process may use.
+    pub threads: usize,
     /// The most sessions, publishers and viewers together.
     pub max_sessions: usize,
     /// The most viewers of one stream.
@@ -40,6 +45,7 @@ impl Default for EngineConfig {
         EngineConfig {
             udp: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 7300)),
             advertise: Vec::new(),
+            threads: 0,
             max_sessions: 4000,
             max_viewers_per_stream: 2000,
             publisher_bitrate: 3_000_000,
@@ -62,6 +68,16 @@ pub(crate) struct ReplayLimit {
 }
 
 impl EngineConfig {
+    /// The number of threads, with 0 replaced.
+    pub(crate) fn workers(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let wanted = match self.threads {
+            0 => cores(),
+            threads => threads,
+        };
+        wanted.clamp(1, MAX_WORKERS)
+    }
+
     pub(crate) fn replay_limit(&self) -> ReplayLimit {
         ReplayLimit {
             span: self.replay_span,
@@ -93,7 +109,7 @@ pub enum StartError {
     /// The DTLS certificate or configuration could not be made.
     #[error("the DTLS certificate cannot be made: {0}")]
     Certificate(String),
-    /// The thread of the engine could not be started.
+    /// A thread of the engine could not be started.
     #[error("the engine's thread cannot be started: {0}")]
     Thread(std::io::Error),
 }

@@ -17,6 +17,9 @@ use super::config::EngineConfig;
 use super::dtls::DtlsServer;
 use super::names::{SessionId, StreamEvent, StreamName};
 use super::outbox::Outbox;
+use super::placement::Lease;
+use super::routes::RouteChange;
+use super::seat::Seat;
 use super::session::Session;
 use super::stats::{Counters, Drops, Stats, StreamStats};
 use super::stream::{SessionKey, Stream};
@@ -25,6 +28,7 @@ use super::stream::{SessionKey, Stream};
 pub(crate) struct Core {
     pub(super) config: EngineConfig,
     pub(super) dtls: DtlsServer,
+    pub(super) seat: Seat,
     pub(super) candidates: Vec<SocketAddr>,
     pub(super) sessions: HashMap<SessionKey, Session>,
     pub(super) next_key: SessionKey,
@@ -35,6 +39,7 @@ pub(crate) struct Core {
     pub(super) streams: HashMap<StreamName, Stream>,
     pub(super) dirty: Vec<StreamName>,
     events: Vec<StreamEvent>,
+    routes: Vec<RouteChange>,
     pub(super) out: Outbox,
     /// Of streams that are gone.
     past: Counters,
@@ -49,6 +54,7 @@ impl Core {
         Core {
             config,
             dtls,
+            seat: Seat::default(),
             candidates: Vec::new(),
             sessions: HashMap::new(),
             next_key: 0,
@@ -58,6 +64,7 @@ impl Core {
             streams: HashMap::new(),
             dirty: Vec::new(),
             events: Vec::new(),
+            routes: Vec::new(),
             out: Outbox::default(),
             past: Counters::default(),
             drops: Drops::default(),
@@ -72,6 +79,23 @@ impl Core {
         self.candidates = candidates;
     }
 
+    /// Which worker this core is; before its first session.
+    pub(crate) fn set_seat(&mut self, seat: Seat) {
+        self.seat = seat;
+    }
+
+    pub(crate) fn seat(&self) -> Seat {
+        self.seat
+    }
+
+    /// Has a session keep its place among the workers until it ends.
+    pub(crate) fn hold(&mut self, id: &SessionId, lease: Lease) {
+        let key = self.by_id.get(id);
+        if let Some(session) = key.and_then(|key| self.sessions.get_mut(key)) {
+            session.hold(lease);
+        }
+    }
+
     /// What to send. The caller clears it.
     pub(crate) fn outbox(&mut self) -> &mut Outbox {
         &mut self.out
@@ -84,6 +108,23 @@ impl Core {
 
     pub(super) fn event(&mut self, event: StreamEvent) {
         self.events.push(event);
+    }
+
+    /// Which addresses lead here since the last call; to be made known before [`outbox`](Self::outbox) is sent.
+    /// Nothing while there is only one worker.
+    pub(crate) fn take_routes(&mut self) -> Vec<RouteChange> {
+        std::mem::take(&mut self.routes)
+    }
+
+    pub(super) fn route(&mut self, change: RouteChange) {
+        if self.seat.of > 1 {
+            self.routes.push(change);
+        }
+    }
+
+    /// Counts datagrams that another worker was too busy to take.
+    pub(crate) fn count_unrouted(&mut self) {
+        self.drops.busy += 1;
     }
 
     /// Counts datagrams that the system did not take.
@@ -137,6 +178,7 @@ impl Core {
         for address in session.validated() {
             if self.by_address.get(address) == Some(&key) {
                 self.by_address.remove(address);
+                self.route(RouteChange::Forgotten(*address));
             }
         }
         let Some(stream) = self.streams.get_mut(&session.stream) else {

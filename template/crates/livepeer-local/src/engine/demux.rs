@@ -8,6 +8,7 @@ use super::ice::Request;
 use super::names::StreamEvent;
 use super::outbox::Path;
 use super::ring::Inserted;
+use super::routes::RouteChange;
 use super::rtcp::{self, Message};
 use super::rtp::{self, Header};
 use super::session::Leg;
@@ -67,8 +68,13 @@ impl Core {
             && self.by_address.get(&forgotten) == Some(&key)
         {
             self.by_address.remove(&forgotten);
+            self.route(RouteChange::Forgotten(forgotten));
         }
         self.by_address.insert(path.remote, key);
+        self.route(RouteChange::Validated(path.remote));
+        let Some(session) = self.sessions.get_mut(&key) else {
+            return;
+        };
         if let Err(error) = session.start_dtls(now, &self.dtls, &mut self.out) {
             self.drop_failed(now, key, &error);
         }

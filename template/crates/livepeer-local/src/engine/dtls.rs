@@ -38,7 +38,8 @@ const PROFILES: [SrtpProtectionProfile; 3] = [
     SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80,
 ];
 
-/// The engine's certificate and what every handshake shares.
+/// The engine's certificate and what every handshake shares. Cloning is cheap.
+#[derive(Clone)]
 pub(crate) struct DtlsServer {
     provider: Arc<dyn RTCCryptoProvider>,
     configs: Vec<(SrtpProtectionProfile, Arc<HandshakeConfig>)>,

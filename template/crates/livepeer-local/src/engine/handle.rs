@@ -1,18 +1,18 @@
-//! The engine's handle: commands go to its thread, answers come back.
+//! The engine's handle: commands go to its worker threads, answers come back.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use super::announcer::Announcer;
 use super::config::{EngineConfig, StartError};
 use super::names::{Answer, OfferError, SessionId, StreamEvent, StreamName};
+use super::negotiate;
+use super::placement::{Lease, Placement};
 use super::sdp::Offer;
-use super::socket_loop;
 use super::stats::Stats;
-
-/// Events that a slow subscriber may be behind before it misses some.
-const EVENT_BACKLOG: usize = 1024;
+use super::workers;
 
 /// A running engine. Cloning is cheap; the engine stops when the last clone is dropped, or at
 /// [`shutdown`](Engine::shutdown).
@@ -23,43 +23,51 @@ pub struct Engine {
 
 #[derive(Debug)]
 struct Shared {
-    commands: mpsc::UnboundedSender<Command>,
-    events: broadcast::Sender<StreamEvent>,
+    /// Of each worker.
+    commands: Vec<mpsc::UnboundedSender<Command>>,
+    placement: Arc<Placement>,
+    announcer: Arc<Announcer>,
     udp_addr: SocketAddr,
 }
 
-/// What the handle asks of the engine's thread.
+/// What the handle asks of a worker. A new one that concerns a session goes through
+/// [`Engine::ask_session`], and is carried out in `socket_loop.rs`.
 pub(crate) enum Command {
     Publish(
         StreamName,
         Offer,
+        Lease,
         oneshot::Sender<Result<Answer, OfferError>>,
     ),
     Play(
         StreamName,
         Offer,
+        Lease,
         oneshot::Sender<Result<Answer, OfferError>>,
     ),
     End(SessionId, oneshot::Sender<bool>),
     EndStream(StreamName, oneshot::Sender<()>),
     Stats(oneshot::Sender<Stats>),
     Shutdown(oneshot::Sender<()>),
+    /// Shows what happens when a worker panics.
+    #[cfg(test)]
+    Panic,
 }
 
 impl Engine {
-    /// Binds the socket, makes a fresh DTLS certificate, and starts the engine's thread.
+    /// Binds the socket, makes a fresh DTLS certificate, and starts the engine's threads.
     ///
     /// # Errors
     ///
     /// See [`StartError`]; its words name the mend.
     pub async fn start(config: EngineConfig) -> Result<Engine, StartError> {
-        let (commands, inbox) = mpsc::unbounded_channel();
-        let (events, _) = broadcast::channel(EVENT_BACKLOG);
-        let udp_addr = socket_loop::spawn(config, inbox, events.clone())?;
+        let announcer = Arc::new(Announcer::new());
+        let (udp_addr, commands) = workers::spawn(&config, &announcer)?;
         Ok(Engine {
             shared: Arc::new(Shared {
+                placement: Placement::new(&config, commands.len()),
                 commands,
-                events,
+                announcer,
                 udp_addr,
             }),
         })
@@ -78,10 +86,13 @@ impl Engine {
     /// Every variant of [`OfferError`] but `NotLive`.
     pub async fn publish(&self, stream: &StreamName, offer: &str) -> Result<Answer, OfferError> {
         let offer = Offer::parse(offer)?;
+        let lease = self.shared.placement.publish(stream)?;
         let stream = stream.clone();
-        self.ask(|reply| Command::Publish(stream, offer, reply))
-            .await
-            .unwrap_or(Err(OfferError::ShuttingDown))
+        self.ask(lease.worker(), |reply| {
+            Command::Publish(stream, offer, lease, reply)
+        })
+        .await
+        .unwrap_or(Err(OfferError::ShuttingDown))
     }
 
     /// A viewer's offer (WHEP).
@@ -92,45 +103,195 @@ impl Engine {
     /// variant of [`OfferError`].
     pub async fn play(&self, stream: &StreamName, offer: &str) -> Result<Answer, OfferError> {
         let offer = Offer::parse(offer)?;
+        let Some(lease) = self.shared.placement.play(stream)? else {
+            if self.has_stopped() {
+                return Err(OfferError::ShuttingDown);
+            }
+            negotiate::check_receives(&offer)?;
+            return Err(OfferError::NotLive);
+        };
         let stream = stream.clone();
-        self.ask(|reply| Command::Play(stream, offer, reply))
-            .await
-            .unwrap_or(Err(OfferError::ShuttingDown))
+        self.ask(lease.worker(), |reply| {
+            Command::Play(stream, offer, lease, reply)
+        })
+        .await
+        .unwrap_or(Err(OfferError::ShuttingDown))
     }
 
     /// Ends one session (HTTP DELETE): the peer is sent a DTLS close_notify. `false` if there is no
     /// such session (any more).
     pub async fn end(&self, session: &SessionId) -> bool {
-        let session = session.clone();
-        self.ask(|reply| Command::End(session, reply))
+        self.ask_session(session, Command::End)
             .await
             .unwrap_or(false)
     }
 
     /// Ends the publisher and every viewer of a stream, at once.
     pub async fn end_stream(&self, stream: &StreamName) {
-        let stream = stream.clone();
-        self.ask(|reply| Command::EndStream(stream, reply)).await;
+        self.ask_all(|reply| Command::EndStream(stream.clone(), reply))
+            .await;
     }
 
     /// What happens to streams from now on.
     pub fn events(&self) -> broadcast::Receiver<StreamEvent> {
-        self.shared.events.subscribe()
+        self.shared.announcer.subscribe()
     }
 
     /// Every counter at this moment; empty once the engine has stopped.
     pub async fn stats(&self) -> Stats {
-        self.ask(Command::Stats).await.unwrap_or_default()
+        let mut all = Stats::default();
+        for stats in self.ask_all(Command::Stats).await {
+            all.add(stats);
+        }
+        all
     }
 
     /// Ends every session and closes the socket. Returns when both are done; a second call does nothing.
     pub async fn shutdown(&self) {
-        self.ask(Command::Shutdown).await;
+        self.ask_all(Command::Shutdown).await;
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
+    /// Asks the worker that has a session. `None` once the engine has stopped.
+    async fn ask_session<T>(
+        &self,
+        session: &SessionId,
+        command: impl FnOnce(SessionId, oneshot::Sender<T>) -> Command,
+    ) -> Option<T> {
+        let worker = session.worker(self.shared.commands.len());
+        self.ask(worker, |reply| command(session.clone(), reply))
+            .await
+    }
+
+    /// Asks all workers at once. Those that have stopped do not answer.
+    async fn ask_all<T>(&self, command: impl Fn(oneshot::Sender<T>) -> Command) -> Vec<T> {
+        let workers = 0..self.shared.commands.len();
+        let asked: Vec<_> = workers.map(|worker| self.send(worker, &command)).collect();
+        let mut answers = Vec::new();
+        for answer in asked.into_iter().flatten() {
+            answers.extend(answer.await);
+        }
+        answers
+    }
+
+    async fn ask<T>(
+        &self,
+        worker: usize,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Option<T> {
+        self.send(worker, command)?.await.ok()
+    }
+
+    fn send<T>(
+        &self,
+        worker: usize,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Option<oneshot::Receiver<T>> {
         let (reply, answer) = oneshot::channel();
-        self.shared.commands.send(command(reply)).ok()?;
-        answer.await.ok()
+        self.shared.commands[worker].send(command(reply)).ok()?;
+        Some(answer)
+    }
+
+    fn has_stopped(&self) -> bool {
+        self.shared
+            .commands
+            .iter()
+            .any(mpsc::UnboundedSender::is_closed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    fn offer(direction: &str) -> String {
+        super::super::fake_peer::offer(direction, "VP8", &["AB"; 32].join(":"), false)
+    }
+
+    async fn engine(threads: usize) -> Engine {
+        let config = EngineConfig {
+            udp: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            threads,
+            ..EngineConfig::default()
+        };
+        Engine::start(config).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn streams_spread_over_the_workers_and_their_sessions_are_found_there() {
+        let engine = engine(3).await;
+        let mut sessions = Vec::new();
+        for stream in ["a", "b", "c"] {
+            let answer = engine.publish(&stream.into(), &offer("sendonly")).await;
+            sessions.push(answer.unwrap().session);
+        }
+        let mut workers: Vec<usize> = sessions.iter().map(|s| s.worker(3)).collect();
+        workers.sort_unstable();
+        assert_eq!(workers, [0, 1, 2]);
+        let stats = engine.stats().await;
+        assert_eq!((stats.sessions, stats.streams.len()), (3, 3));
+        for session in &sessions {
+            assert!(engine.end(session).await);
+            assert!(!engine.end(session).await);
+        }
+        assert_eq!(engine.stats().await.sessions, 0);
+    }
+
+    #[tokio::test]
+    async fn a_session_that_ends_leaves_its_place_at_once() {
+        let config = EngineConfig {
+            udp: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            threads: 2,
+            max_sessions: 1,
+            ..EngineConfig::default()
+        };
+        let engine = Engine::start(config).await.unwrap();
+        let publish = |stream: &'static str| {
+            let engine = engine.clone();
+            async move { engine.publish(&stream.into(), &offer("sendonly")).await }
+        };
+        let first = publish("a").await.unwrap();
+        assert_eq!(publish("b").await.unwrap_err(), OfferError::Busy);
+        let second = publish("a").await.unwrap();
+        assert!(!engine.end(&first.session).await, "it was taken over");
+        assert!(engine.end(&second.session).await);
+        publish("b").await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_panics_takes_the_engine_with_it_and_nobody_waits_in_vain() {
+        let engine = engine(2).await;
+        let stream = StreamName::from("show");
+        let answer = engine.publish(&stream, &offer("sendonly")).await.unwrap();
+        let mut events = engine.events();
+        let started = StreamEvent::Started {
+            stream: stream.clone(),
+        };
+        engine.shared.announcer.announce(0, started.clone());
+        let _ = engine.shared.commands[1].send(Command::Panic);
+        assert_eq!(events.recv().await.unwrap(), started);
+        assert_eq!(events.recv().await.unwrap(), StreamEvent::Idle { stream });
+        for commands in &engine.shared.commands {
+            commands.closed().await;
+        }
+        assert_eq!(
+            engine
+                .publish(&"a".into(), &offer("sendonly"))
+                .await
+                .unwrap_err(),
+            OfferError::ShuttingDown
+        );
+        assert_eq!(
+            engine
+                .play(&"a".into(), &offer("recvonly"))
+                .await
+                .unwrap_err(),
+            OfferError::ShuttingDown
+        );
+        assert!(!engine.end(&answer.session).await);
+        assert_eq!(engine.stats().await.sessions, 0);
+        engine.shutdown().await;
     }
 }

@@ -3,7 +3,6 @@
 
 use std::net::SocketAddr;
 
-use rand::RngExt as _;
 use rtc_crypto::RTCCrypto;
 use rtc_stun::attributes::{
     ATTR_ERROR_CODE, ATTR_FINGERPRINT, ATTR_ICE_CONTROLLED, ATTR_MESSAGE_INTEGRITY,
@@ -15,6 +14,8 @@ use rtc_stun::message::{
     BINDING_ERROR, BINDING_REQUEST, BINDING_SUCCESS, Message, Setter, TransactionId,
 };
 use rtc_stun::xoraddr::XorMappedAddress;
+
+use super::seat::{ICE_CHARS, Seat};
 
 /// The longest Binding request that is read; browsers' have about 100 bytes.
 const MAX_REQUEST_BYTES: usize = 1500;
@@ -30,21 +31,18 @@ pub(crate) struct Credentials {
 
 impl Credentials {
     /// 72 bits of name, so that no two sessions meet, and 144 bits of password (RFC 8445 section 5.3
-    /// asks for 24 and 128).
-    pub(crate) fn random() -> Self {
+    /// asks for 24 and 128). The name leads to the worker at `seat`.
+    pub(crate) fn random(seat: Seat) -> Self {
         Credentials {
-            ufrag: ice_chars(12),
+            ufrag: format!("{}{}", seat.letter(), ice_chars(12)),
             pwd: ice_chars(24),
         }
     }
 }
 
 fn ice_chars(count: usize) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut rng = rand::rng();
-    (0..count)
-        .map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())]))
-        .collect()
+    let any = || ICE_CHARS[rand::random_range(0..ICE_CHARS.len())];
+    (0..count).map(|_| char::from(any())).collect()
 }
 
 /// A Binding request that names a session but is not authenticated yet.
@@ -187,7 +185,7 @@ mod tests {
     #[test]
     fn a_good_request_is_answered_with_the_address_it_came_from() {
         let provider = rtc_crypto::default_provider().unwrap();
-        let ours = Credentials::random();
+        let ours = Credentials::random(Seat::default());
         let username = format!("{}:peer", ours.ufrag);
         let datagram = request(&username, &ours.pwd, controlling(), provider.crypto());
 
@@ -242,7 +240,9 @@ mod tests {
             provider.crypto(),
         );
         let mut request = Request::parse(&datagram).unwrap();
-        assert!(!request.is_authentic(&Credentials::random().pwd, provider.crypto()));
+        assert!(
+            !request.is_authentic(&Credentials::random(Seat::default()).pwd, provider.crypto())
+        );
     }
 
     #[test]

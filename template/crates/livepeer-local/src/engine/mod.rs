@@ -11,10 +11,17 @@ mod handle;
 mod names;
 mod stats;
 
+mod announcer;
+mod placement;
+mod routes;
+mod seat;
+mod socket_loop;
+mod wire;
+mod workers;
+
 mod admission;
 mod core;
 mod demux;
-mod socket_loop;
 mod upkeep;
 
 #[cfg(test)]

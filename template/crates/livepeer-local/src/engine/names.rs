@@ -7,6 +7,8 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::seat::Seat;
+
 /// The opaque key of a stream inside the engine: one publisher at a time, any number of viewers.
 ///
 /// The engine never reads meaning into it; the HTTP side uses the playback id. Cloning is cheap.
@@ -51,9 +53,21 @@ impl From<String> for StreamName {
 pub struct SessionId(String);
 
 impl SessionId {
-    /// A new one from the system's random numbers.
-    pub(crate) fn random() -> Self {
-        SessionId(URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>()))
+    /// A new one from the system's random numbers, for a session of the worker at `seat`: of 128 bits
+    /// those are given away that the worker's number takes.
+    pub(crate) fn random(seat: Seat) -> Self {
+        loop {
+            let bits = rand::random::<[u8; 16]>();
+            if seat.owns(bits[0]) {
+                return SessionId(URL_SAFE_NO_PAD.encode(bits));
+            }
+        }
+    }
+
+    /// Which of so many workers has it, if it is a session's at all.
+    pub(crate) fn worker(&self, of: usize) -> usize {
+        let bits = URL_SAFE_NO_PAD.decode(&self.0).unwrap_or_default();
+        bits.first().map_or(0, |first| usize::from(*first) % of)
     }
 
     /// The whole identifier, fit for a URL path segment.
@@ -148,11 +162,11 @@ mod tests {
 
     #[test]
     fn a_session_id_survives_a_url_and_hides_in_debug() {
-        let id = SessionId::random();
+        let id = SessionId::random(Seat::default());
         assert_eq!(id.as_str().len(), 22);
         assert_eq!(id.as_str().parse::<SessionId>().unwrap(), id);
         assert!(!format!("{id:?}").contains(id.as_str()));
-        assert_ne!(id, SessionId::random());
+        assert_ne!(id, SessionId::random(Seat::default()));
     }
 
     #[test]

@@ -7,8 +7,10 @@ use super::dtls::{Dtls, DtlsError, DtlsEvent, DtlsServer};
 use super::ice::Credentials;
 use super::names::{SessionId, StreamName};
 use super::outbox::{Outbox, Path};
+use super::placement::Lease;
 use super::publisher::Receiver;
 use super::rtcp::Compound;
+use super::seat::Seat;
 use super::srtp::Srtp;
 use super::viewer::Sender;
 
@@ -43,6 +45,8 @@ pub(crate) struct Session {
     srtp: Option<Box<Srtp>>,
     rtcp_ssrcs: Vec<u32>,
     rtcp_strangers: u32,
+    /// Its place among the workers, given back when the session ends. `None` in tests of one core.
+    lease: Option<Lease>,
 }
 
 /// Audio, then video.
@@ -72,11 +76,11 @@ pub(crate) struct NewSession {
 }
 
 impl Session {
-    pub(crate) fn new(now: Instant, new: NewSession) -> Self {
+    pub(crate) fn new(now: Instant, seat: Seat, new: NewSession) -> Self {
         Session {
-            id: SessionId::random(),
+            id: SessionId::random(seat),
             stream: new.stream,
-            credentials: Credentials::random(),
+            credentials: Credentials::random(seat),
             created: now,
             consent: now,
             heard: now,
@@ -91,7 +95,13 @@ impl Session {
             srtp: None,
             rtcp_ssrcs: Vec::new(),
             rtcp_strangers: 0,
+            lease: None,
         }
+    }
+
+    /// Keeps its place until it ends.
+    pub(crate) fn hold(&mut self, lease: Lease) {
+        self.lease = Some(lease);
     }
 
     pub(crate) fn is_connected(&self) -> bool {

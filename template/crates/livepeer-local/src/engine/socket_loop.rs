@@ -1,94 +1,65 @@
-//! The thin loop around the core: one UDP socket, one clock, one thread.
+//! The thin loop around a core: one for each worker thread.
 
-use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
-use tokio::io::Interest;
-use tokio::sync::{broadcast, mpsc};
 use tokio::time::sleep_until;
 
-use super::config::{EngineConfig, StartError};
+use super::announcer::Announcer;
+use super::config::EngineConfig;
 use super::core::Core;
-use super::dtls::DtlsServer;
 use super::handle::Command;
-use super::names::StreamEvent;
-use super::outbox::Path;
+use super::routes::Routes;
+use super::seat::Seat;
+use super::wire::{Reader, Wire};
+use super::workers::{Desks, Inbox, Mail, Routed, stop_all};
 
-/// Room for bursts in the kernel, in bytes; it gives what it may.
-const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
-/// One receive buffer takes a whole run that the kernel joined.
-const RECEIVE_BYTES: usize = 64 * 1024;
 /// How long a look at the machine's addresses is good for.
 const ADDRESSES_FRESH: Duration = Duration::from_secs(5);
+/// Datagrams from the worker that reads the socket that are taken as one batch.
+const ROUTED_BATCH: usize = 256;
 
-/// Binds the socket and starts the engine's thread, which ends with the command channel. A thread of
-/// its own, so that media never wait for whatever else the program does.
-pub(crate) fn spawn(
-    config: EngineConfig,
-    commands: mpsc::UnboundedReceiver<Command>,
-    events: broadcast::Sender<StreamEvent>,
-) -> Result<SocketAddr, StartError> {
-    let address = config.udp;
-    let socket_error = |source: io::Error| match source.kind() {
-        io::ErrorKind::AddrInUse => StartError::PortTaken { address },
-        _ => StartError::Socket { address, source },
-    };
-    let socket = UdpSocket::bind(address).map_err(socket_error)?;
-    let bound = socket.local_addr().map_err(socket_error)?;
-    let state = UdpSocketState::new((&socket).into()).map_err(socket_error)?;
-    // Smaller buffers are not an error.
-    let _ = state.set_recv_buffer_size((&socket).into(), SOCKET_BUFFER);
-    let _ = state.set_send_buffer_size((&socket).into(), SOCKET_BUFFER);
-    let advertised = Advertised::new(&config, bound);
-    let candidates = advertised.candidates();
-    if candidates.is_empty() {
-        return Err(StartError::NoAddress);
-    }
-    let provider = rtc_crypto::default_provider()
-        .map_err(|error| StartError::Certificate(error.to_string()))?;
-    let mut core = Core::new(
-        config,
-        DtlsServer::new(provider).map_err(StartError::Certificate)?,
-    );
-    core.set_candidates(candidates);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build()
-        .map_err(StartError::Thread)?;
-    let socket = {
-        let _context = runtime.enter();
-        tokio::net::UdpSocket::from_std(socket).map_err(socket_error)?
-    };
-    let socket_loop = SocketLoop {
-        core,
-        socket,
-        state,
-        advertised,
-        events,
-        addresses_at: Instant::now(),
-    };
-    std::thread::Builder::new()
-        .name("livepeer-engine".into())
-        .spawn(move || runtime.block_on(socket_loop.run(commands)))
-        .map_err(StartError::Thread)?;
-    Ok(bound)
-}
-
-struct SocketLoop {
+/// One worker.
+pub(crate) struct SocketLoop {
     core: Core,
-    socket: tokio::net::UdpSocket,
-    state: UdpSocketState,
+    seat: Seat,
+    /// Worker 0 has it.
+    reader: Option<Reader>,
+    wire: Wire,
+    routes: Arc<Routes>,
+    desks: Desks,
+    announcer: Arc<Announcer>,
     advertised: Advertised,
-    events: broadcast::Sender<StreamEvent>,
     addresses_at: Instant,
 }
 
 impl SocketLoop {
-    async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
-        let mut buffers = vec![0; BATCH_SIZE * RECEIVE_BYTES];
+    pub(crate) fn new(
+        core: Core,
+        reader: Option<Reader>,
+        wire: Wire,
+        routes: Arc<Routes>,
+        desks: Desks,
+        announcer: Arc<Announcer>,
+        advertised: Advertised,
+    ) -> Self {
+        SocketLoop {
+            seat: core.seat(),
+            core,
+            reader,
+            wire,
+            routes,
+            desks,
+            announcer,
+            advertised,
+            addresses_at: Instant::now(),
+        }
+    }
+
+    /// Works until the engine's handle is gone or says so.
+    pub(crate) async fn run(mut self, mut inbox: Inbox) {
+        let mut routed = Vec::with_capacity(ROUTED_BATCH);
         loop {
             let timeout = self.core.poll_timeout();
             let timer = async {
@@ -97,12 +68,21 @@ impl SocketLoop {
                     None => std::future::pending().await,
                 }
             };
+            let readable = async {
+                match &self.reader {
+                    Some(reader) => reader.readable().await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 biased;
-                command = commands.recv() => match command {
+                Some(mail) = inbox.mail.recv() => match mail {
+                    Mail::Stop => return self.stop(),
+                },
+                command = inbox.commands.recv() => match command {
                     Some(Command::Shutdown(reply)) => {
                         self.stop();
-                        drop(self);
+                        drop((self, inbox));
                         // The caller may have gone away meanwhile.
                         let _ = reply.send(());
                         return;
@@ -110,11 +90,15 @@ impl SocketLoop {
                     Some(command) => self.handle(command),
                     None => return self.stop(),
                 },
-                ready = self.socket.readable() => match ready {
-                    Ok(()) => self.receive(&mut buffers),
+                1.. = inbox.datagrams.recv_many(&mut routed, ROUTED_BATCH) => {
+                    self.take_routed(&mut routed);
+                }
+                ready = readable => match ready {
+                    Ok(()) => self.receive(),
                     Err(error) => {
                         tracing::error!(%error, "the media socket is gone");
                         // Whoever follows the events must not take the streams for live for ever.
+                        stop_all(&self.desks);
                         return self.stop();
                     }
                 },
@@ -125,32 +109,33 @@ impl SocketLoop {
                 self.core.handle_timeout(now);
             }
             self.send();
-            for event in self.core.take_events() {
-                // Without subscribers nobody wants to know.
-                let _ = self.events.send(event);
-            }
         }
     }
 
     fn stop(&mut self) {
         self.core.end_all(Instant::now());
         self.send();
-        for event in self.core.take_events() {
-            let _ = self.events.send(event);
-        }
     }
 
     fn handle(&mut self, command: Command) {
         let now = Instant::now();
         // A caller that no longer waits for the reply has lost nothing but the reply.
         match command {
-            Command::Publish(stream, offer, reply) => {
+            Command::Publish(stream, offer, lease, reply) => {
                 self.refresh_addresses(now);
-                let _ = reply.send(self.core.publish(now, &stream, &offer));
+                let answer = self.core.publish(now, &stream, &offer);
+                if let Ok(answer) = &answer {
+                    self.core.hold(&answer.session, lease);
+                }
+                let _ = reply.send(answer);
             }
-            Command::Play(stream, offer, reply) => {
+            Command::Play(stream, offer, lease, reply) => {
                 self.refresh_addresses(now);
-                let _ = reply.send(self.core.play(now, &stream, &offer));
+                let answer = self.core.play(now, &stream, &offer);
+                if let Ok(answer) = &answer {
+                    self.core.hold(&answer.session, lease);
+                }
+                let _ = reply.send(answer);
             }
             Command::End(session, reply) => {
                 let _ = reply.send(self.core.end(now, &session));
@@ -163,6 +148,8 @@ impl SocketLoop {
                 let _ = reply.send(self.core.stats());
             }
             Command::Shutdown(_) => {}
+            #[cfg(test)]
+            Command::Panic => panic!("a test wants it"),
         }
     }
 
@@ -177,68 +164,59 @@ impl SocketLoop {
         }
     }
 
-    /// Takes what the socket has, a batch at a time.
-    fn receive(&mut self, buffers: &mut [u8]) {
-        let mut metas = [RecvMeta::default(); BATCH_SIZE];
-        let received = {
-            let mut slices = buffers.chunks_mut(RECEIVE_BYTES).map(IoSliceMut::new);
-            let mut slices: [IoSliceMut; BATCH_SIZE] =
-                std::array::from_fn(|_| slices.next().unwrap_or_else(|| IoSliceMut::new(&mut [])));
-            self.socket.try_io(Interest::READABLE, || {
-                self.state
-                    .recv((&self.socket).into(), &mut slices, &mut metas)
-            })
-        };
-        let Ok(count) = received else {
-            // Nothing there after all, or an ICMP error about an earlier datagram.
+    /// Takes what the socket has, and hands on what is not for this worker.
+    fn receive(&mut self) {
+        let Some(reader) = &mut self.reader else {
             return;
         };
+        let (core, routes, desks) = (&mut self.core, &self.routes, &self.desks);
         let now = Instant::now();
-        for (meta, buffer) in metas.iter().zip(buffers.chunks(RECEIVE_BYTES)).take(count) {
-            let path = Path {
-                remote: meta.addr,
-                local: meta.dst_ip,
-            };
-            for datagram in buffer[..meta.len].chunks(meta.stride.max(1)) {
-                self.core.handle_datagram(now, path, datagram);
+        reader.receive(|path, datagram| {
+            let worker = routes.worker(path.remote, datagram);
+            if worker == self.seat.worker {
+                return core.handle_datagram(now, path, datagram);
             }
+            let routed = Routed {
+                path,
+                datagram: Box::from(datagram),
+            };
+            if desks[worker].datagrams.try_send(routed).is_err() {
+                core.count_unrouted();
+            }
+        });
+        self.core.flush(now);
+    }
+
+    fn take_routed(&mut self, routed: &mut Vec<Routed>) {
+        let now = Instant::now();
+        for Routed { path, datagram } in routed.drain(..) {
+            self.core.handle_datagram(now, path, &datagram);
         }
         self.core.flush(now);
     }
 
+    /// Brings out what the core has: first the routes, since what is sent may be answered at once.
     fn send(&mut self) {
-        let mut unsent = 0;
-        let (state, socket) = (&self.state, &self.socket);
-        let outbox = self.core.outbox();
-        for run in outbox.runs(state.max_gso_segments()) {
-            let transmit = Transmit {
-                destination: run.path.remote,
-                ecn: None,
-                contents: run.contents,
-                segment_size: (run.datagrams > 1).then_some(run.segment),
-                src_ip: run.path.local,
-            };
-            // UDP may lose anything, so a full socket buffer or an unreachable peer costs these
-            // datagrams and nothing else: NACKs and consent mend or end what follows.
-            if state.try_send(socket.into(), &transmit).is_err() {
-                unsent += run.datagrams as u64;
-            }
-        }
-        outbox.clear();
+        self.routes.apply(self.seat, self.core.take_routes());
+        let unsent = self.wire.send(self.core.outbox());
         if unsent > 0 {
             self.core.count_unsent(unsent);
+        }
+        for event in self.core.take_events() {
+            self.announcer.announce(self.seat.worker, event);
         }
     }
 }
 
 /// Which addresses answers name.
-struct Advertised {
+#[derive(Clone, Debug)]
+pub(crate) struct Advertised {
     configured: Vec<IpAddr>,
     bound: SocketAddr,
 }
 
 impl Advertised {
-    fn new(config: &EngineConfig, bound: SocketAddr) -> Self {
+    pub(crate) fn new(config: &EngineConfig, bound: SocketAddr) -> Self {
         Advertised {
             configured: config.advertise.clone(),
             bound,
@@ -247,7 +225,7 @@ impl Advertised {
 
     /// The configured ones, or the bound one, or all of this machine of the socket's family: those that
     /// other machines reach first.
-    fn candidates(&self) -> Vec<SocketAddr> {
+    pub(crate) fn candidates(&self) -> Vec<SocketAddr> {
         let ips = if !self.configured.is_empty() {
             self.configured.clone()
         } else if !self.bound.ip().is_unspecified() {

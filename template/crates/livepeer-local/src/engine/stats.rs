@@ -99,4 +99,45 @@ pub struct Drops {
     pub srtp: u64,
     /// Sent datagrams that the system did not take.
     pub send: u64,
+    /// For another thread of the engine, which was too busy to take them.
+    pub busy: u64,
+}
+
+impl Drops {
+    pub(crate) fn add(&mut self, other: &Drops) {
+        self.unknown_kind += other.unknown_kind;
+        self.unknown_address += other.unknown_address;
+        self.stun_unknown += other.stun_unknown;
+        self.stun_integrity += other.stun_integrity;
+        self.dtls += other.dtls;
+        self.early += other.early;
+        self.unexpected_rtp += other.unexpected_rtp;
+        self.srtp += other.srtp;
+        self.send += other.send;
+        self.busy += other.busy;
+    }
+}
+
+impl Stats {
+    /// Joins what another worker has counted.
+    pub(crate) fn add(&mut self, other: Stats) {
+        self.sessions += other.sessions;
+        self.total.add(&other.total);
+        for (name, stream) in other.streams {
+            self.streams.entry(name).or_default().add(stream);
+        }
+        self.drops.add(&other.drops);
+    }
+}
+
+impl StreamStats {
+    fn add(&mut self, other: StreamStats) {
+        self.live |= other.live;
+        self.publisher |= other.publisher;
+        self.viewers += other.viewers;
+        if self.codecs.is_empty() {
+            self.codecs = other.codecs;
+        }
+        self.counters.add(&other.counters);
+    }
 }

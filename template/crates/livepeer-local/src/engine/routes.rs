@@ -1,0 +1,101 @@
+//! Which worker a datagram is for. One worker reads the socket for all of them.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{PoisonError, RwLock};
+
+use super::seat::{Seat, worker_of_stun};
+
+/// What a core has learned about an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RouteChange {
+    /// An authenticated check of one of its sessions came from there.
+    Validated(SocketAddr),
+    /// None of its sessions is there any more.
+    Forgotten(SocketAddr),
+}
+
+/// The table that all workers write and worker 0 reads: only addresses that an authenticated check
+/// came from, each with the worker whose check is the newest.
+#[derive(Debug)]
+pub(crate) struct Routes {
+    workers: usize,
+    table: RwLock<HashMap<SocketAddr, usize>>,
+}
+
+impl Routes {
+    pub(crate) fn new(workers: usize) -> Self {
+        Routes {
+            workers,
+            table: RwLock::default(),
+        }
+    }
+
+    /// Takes what a worker's core has learned: before what that core wants sent leaves, so that the
+    /// peer's next datagram finds its way.
+    pub(crate) fn apply(&self, seat: Seat, changes: Vec<RouteChange>) {
+        if changes.is_empty() {
+            return;
+        }
+        // Every entry is whole at any time, whatever panicked.
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        for change in changes {
+            match change {
+                RouteChange::Validated(address) => {
+                    table.insert(address, seat.worker);
+                }
+                RouteChange::Forgotten(address) => {
+                    if table.get(&address) == Some(&seat.worker) {
+                        table.remove(&address);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The worker to hand a datagram to. Those that are for nobody go to worker 0, which counts them.
+    pub(crate) fn worker(&self, remote: SocketAddr, datagram: &[u8]) -> usize {
+        if self.workers == 1 {
+            return 0;
+        }
+        // RFC 7983 section 7: below 4 it is STUN.
+        let found = match datagram.first() {
+            Some(0..4) => worker_of_stun(datagram, self.workers),
+            _ => {
+                let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+                table.get(&remote).copied()
+            }
+        };
+        found.unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RTP: &[u8] = &[0x80; 12];
+
+    fn seat(worker: usize) -> Seat {
+        Seat { worker, of: 3 }
+    }
+
+    fn address(port: u16) -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, 1], port))
+    }
+
+    #[test]
+    fn only_validated_addresses_lead_to_other_workers_and_the_newest_check_wins() {
+        let routes = Routes::new(3);
+        assert_eq!(routes.worker(address(1), RTP), 0, "a stranger");
+        routes.apply(seat(2), vec![RouteChange::Validated(address(1))]);
+        assert_eq!(routes.worker(address(1), RTP), 2);
+        assert_eq!(routes.worker(address(2), RTP), 0);
+        routes.apply(seat(1), vec![RouteChange::Validated(address(1))]);
+        assert_eq!(routes.worker(address(1), RTP), 1);
+        routes.apply(seat(2), vec![RouteChange::Forgotten(address(1))]);
+        assert_eq!(routes.worker(address(1), RTP), 1, "not its any more");
+        routes.apply(seat(1), vec![RouteChange::Forgotten(address(1))]);
+        assert_eq!(routes.worker(address(1), RTP), 0);
+    }
+}
