@@ -15,8 +15,11 @@
 //! | 8 | delete the stream | [`studio::Studio::delete_stream`] |
 //! | 9 | publish over WHIP, play over WHEP (feature `media`; browsers do it themselves) | `media` |
 //!
-//! Reading order: [`secret`] (what is never printed), [`Error`], [`studio`] (the API), [`token`], [`webhook`], `media`.
+//! Reading order: [`secret`] (what is never printed), [`Error`], [`studio`] (the API), [`token`], [`webhook`], `media`. To test
+//! servers rather than to use one: `conformance` (feature of the same name).
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 mod http;
 mod link;

@@ -230,7 +230,7 @@ fn sensitive(value: &str) -> Result<HeaderValue, MediaError> {
 
 /// Whether a bearer token meant for `original` may go to `target`: to the same origin, or to a host below the original's
 /// name. (What the registrable site is cannot be told without a list of public suffixes, so no further.)
-fn may_carry_authorization(original: &Url, target: &Url) -> bool {
+pub(crate) fn may_carry_authorization(original: &Url, target: &Url) -> bool {
     if original.origin() == target.origin() {
         return true;
     }

@@ -21,6 +21,8 @@ use std::time::Duration;
 
 pub use codec::{Codec, IceServer, Kind, RtpPacket, VideoCodec};
 pub use counts::{Counts, PlayerStats};
+#[cfg(feature = "conformance")]
+pub(crate) use exchange::may_carry_authorization;
 pub use whep::{WhepConfig, WhepPlayer};
 pub use whip::{Audio, WhipConfig, WhipPublisher};
 

@@ -1,12 +1,9 @@
 //! Every answer against Studio's own OpenAPI description (a trimmed copy of its schemas is in `fixtures/`), but for the
 //! known differences between the description and the running service, which are listed here.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod support;
-
 use serde_json::{Value, json};
-use support::{Answer, TestLocal, text};
+
+use crate::support::{Answer, TestLocal, text};
 
 /// Where the service answers with another status than its description says.
 const OTHER_STATUS: [(&str, u16); 4] = [
@@ -26,7 +23,7 @@ struct Description(Value);
 
 impl Description {
     fn read() -> Description {
-        Description(serde_json::from_str(include_str!("fixtures/studio-openapi.json")).unwrap())
+        Description(serde_json::from_str(include_str!("../fixtures/studio-openapi.json")).unwrap())
     }
 
     /// Panics unless `answer` is one that the description, or the list of differences, allows for this route.
