@@ -93,11 +93,17 @@ pub struct Config {
     #[arg(long, env = "LIVEPEER_RENDITIONS", default_value = Config::RENDITIONS, value_parser = renditions, global = true)]
     pub livepeer_renditions: Renditions,
 
-    /// The UDP address on which the built-in Livepeer takes and sends media.
+    /// The UDP address on which the built-in Livepeer takes and sends media. `[::]` is every address of this machine,
+    /// of IPv4 and, where it has that, of IPv6.
     #[arg(long, env = "LIVEPEER_LOCAL_UDP", default_value = Config::LOCAL_UDP, value_parser = local_udp, global = true)]
     pub livepeer_local_udp: SocketAddr,
 
-    /// The addresses under which browsers reach that UDP port, separated by commas. [default: those of this machine]
+    /// Where it takes media over TCP from browsers whose network blocks UDP: `same` is the address and the number of the
+    /// UDP port, another address may be one that strict networks leave open, such as 0.0.0.0:443, and `off` is none.
+    #[arg(long, env = "LIVEPEER_LOCAL_TCP", default_value = Config::LOCAL_TCP, value_parser = local_tcp, global = true)]
+    pub livepeer_local_tcp: LocalTcp,
+
+    /// The addresses under which browsers reach those ports, separated by commas. [default: those of this machine]
     #[arg(long, env = "LIVEPEER_LOCAL_ADVERTISE", value_delimiter = ',', value_parser = advertise, global = true)]
     pub livepeer_local_advertise: Vec<IpAddr>,
 
@@ -129,7 +135,8 @@ pub struct Config {
 impl Config {
     const LISTEN: &'static str = "127.0.0.1:3000";
     const DATA_DIR: &'static str = "./data";
-    const LOCAL_UDP: &'static str = "0.0.0.0:7300";
+    const LOCAL_UDP: &'static str = "[::]:7300";
+    const LOCAL_TCP: &'static str = "same";
     const RENDITIONS: &'static str = "360p:640x360:800000,720p:1280x720:3000000";
     const POLICY: &'static str = "{}";
     const POLL: u64 = 5;
@@ -146,6 +153,7 @@ impl Config {
             livepeer_api_key: None,
             livepeer_renditions: renditions(Config::RENDITIONS).unwrap_or_default(),
             livepeer_local_udp: SocketAddr::from(([127, 0, 0, 1], 0)),
+            livepeer_local_tcp: LocalTcp::Same,
             livepeer_local_advertise: Vec::new(),
             session_secret: None,
             policy: Policies::default(),
@@ -189,6 +197,17 @@ pub struct Policies(pub BTreeMap<String, Value>);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Renditions(pub Vec<Profile>);
 
+/// Where the built-in Livepeer takes media over TCP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LocalTcp {
+    /// At the address of the UDP port.
+    Same,
+    /// At this one.
+    At(SocketAddr),
+    /// Nowhere.
+    Off,
+}
+
 fn listen(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         format!("LISTEN is {text:?}; it must be an address with a port, such as 127.0.0.1:3000")
@@ -197,8 +216,22 @@ fn listen(text: &str) -> Result<SocketAddr, String> {
 
 fn local_udp(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
-        format!("LIVEPEER_LOCAL_UDP is {text:?}; it must be an address with a port, such as 0.0.0.0:7300")
+        format!(
+            "LIVEPEER_LOCAL_UDP is {text:?}; it must be an address with a port, such as [::]:7300"
+        )
     })
+}
+
+fn local_tcp(text: &str) -> Result<LocalTcp, String> {
+    match text.trim() {
+        "same" => Ok(LocalTcp::Same),
+        "off" => Ok(LocalTcp::Off),
+        address => address.parse().map(LocalTcp::At).map_err(|_| {
+            format!(
+                "LIVEPEER_LOCAL_TCP is {text:?}; it must be same, off, or an address with a port, such as 0.0.0.0:443"
+            )
+        }),
+    }
 }
 
 fn advertise(text: &str) -> Result<IpAddr, String> {

@@ -48,7 +48,13 @@ fn a_bad_value_names_its_key_and_the_mend() {
             "--livepeer-local-udp",
             "x",
             "LIVEPEER_LOCAL_UDP",
-            "0.0.0.0:7300",
+            "[::]:7300",
+        ),
+        (
+            "--livepeer-local-tcp",
+            "on",
+            "LIVEPEER_LOCAL_TCP",
+            "0.0.0.0:443",
         ),
         (
             "--livepeer-local-advertise",

@@ -1,13 +1,13 @@
 //! Says what is wrong and how to mend it: `doctor` checks everything, `serve` what it cannot do without.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 
 use livepeer::Error;
 use livepeer::studio::{Studio, StudioConfig};
 use url::{Host, Url};
 
 use crate::app;
-use crate::config::Config;
+use crate::config::{Config, LocalTcp};
 use crate::embedded::Embedded;
 use crate::kind::{Kind, Kinds};
 use crate::store::{Store, StoreError};
@@ -28,7 +28,16 @@ pub async fn examine(config: &Config, kinds: &'static [Kind]) -> Vec<Result<Stri
     });
     if config.livepeer_api_url.is_none() && Embedded::BUILT_IN {
         found.push(Ok("Livepeer is built in".to_owned()));
-        found.push(udp_port(config.livepeer_local_udp, running));
+        found.push(udp_port(
+            of_this_machine(config.livepeer_local_udp),
+            running,
+        ));
+        let tcp = match config.livepeer_local_tcp {
+            LocalTcp::Same => Some(config.livepeer_local_udp),
+            LocalTcp::At(address) => Some(address),
+            LocalTcp::Off => None,
+        };
+        found.extend(tcp.map(|address| tcp_port(of_this_machine(address), running)));
     } else {
         found.push(account(config).await);
     }
@@ -80,6 +89,15 @@ pub(crate) fn no_key(api: &Url) -> String {
     )
 }
 
+/// All of both families is all of IPv4 where the machine has no IPv6.
+fn of_this_machine(address: SocketAddr) -> SocketAddr {
+    let all = address.is_ipv6() && address.ip().is_unspecified();
+    if all && UdpSocket::bind((address.ip(), 0)).is_err() {
+        return SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
+    }
+    address
+}
+
 fn udp_port(address: SocketAddr, running: bool) -> Result<String, String> {
     match UdpSocket::bind(address) {
         Ok(_) => Ok(format!("UDP {address} is free for media")),
@@ -88,6 +106,21 @@ fn udp_port(address: SocketAddr, running: bool) -> Result<String, String> {
         )),
         Err(why) => Err(format!(
             "UDP {address} cannot be used ({why}). Stop whatever has it, or set LIVEPEER_LOCAL_UDP to another port."
+        )),
+    }
+}
+
+fn tcp_port(address: SocketAddr, running: bool) -> Result<String, String> {
+    match TcpListener::bind(address) {
+        Ok(_) => Ok(format!(
+            "TCP {address} is free for media from networks that block UDP"
+        )),
+        Err(_) if running => Ok(format!(
+            "TCP {address} is in use, as it should be while the app runs"
+        )),
+        Err(why) => Err(format!(
+            "TCP {address} cannot be used ({why}), so there is no media where a network blocks UDP. Stop whatever has \
+             it, or set LIVEPEER_LOCAL_TCP to another address, or to off."
         )),
     }
 }
@@ -135,5 +168,8 @@ mod tests {
         let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
         let words = udp_port(taken.local_addr().unwrap(), false).unwrap_err();
         assert!(words.contains("LIVEPEER_LOCAL_UDP"), "{words}");
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let words = tcp_port(taken.local_addr().unwrap(), false).unwrap_err();
+        assert!(words.contains("LIVEPEER_LOCAL_TCP"), "{words}");
     }
 }

@@ -14,11 +14,12 @@ pub(crate) const MOUNT: &str = "/livepeer";
 #[cfg(feature = "local")]
 mod present {
     use livepeer::ApiKey;
+    use livepeer_local::engine::TcpMedia;
     use livepeer_local::{Config as LocalConfig, Local, StartError};
     use url::Url;
 
     use super::MOUNT;
-    use crate::config::Config;
+    use crate::config::{Config, LocalTcp};
 
     /// It runs.
     pub(crate) struct Embedded(Local);
@@ -42,6 +43,11 @@ mod present {
                 data: config.data_dir.join("livepeer.json"),
                 api_key: config.livepeer_api_key.clone(),
                 udp: config.livepeer_local_udp,
+                tcp: match config.livepeer_local_tcp {
+                    LocalTcp::Same => TcpMedia::BesideUdp,
+                    LocalTcp::At(address) => TcpMedia::At(address),
+                    LocalTcp::Off => TcpMedia::Off,
+                },
                 advertise: config.livepeer_local_advertise.clone(),
                 ..LocalConfig::default()
             });

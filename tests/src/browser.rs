@@ -54,6 +54,13 @@ pub const NO_CAMERA: &[&str] = &[
     "--use-fake-ui-for-media-stream",
 ];
 
+/// A [`CAMERA`], on a network that lets no UDP through.
+pub const UDP_BLOCKED: &[&str] = &[
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+];
+
 /// How long one script may run: benchmarks measure for minutes.
 const SCRIPT_LIMIT: Duration = Duration::from_secs(900);
 

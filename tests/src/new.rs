@@ -208,7 +208,7 @@ fn serve(dir: &Path) -> anyhow::Result<()> {
     }
     if std::env::var_os("LIVEPEER_LOCAL_UDP").is_none() {
         let port = free_udp_port(7300)?;
-        app.env("LIVEPEER_LOCAL_UDP", format!("0.0.0.0:{port}"));
+        app.env("LIVEPEER_LOCAL_UDP", format!("[::]:{port}"));
     }
     println!("Starting it; Ctrl-C ends it.");
     become_it(app)
@@ -233,7 +233,7 @@ fn free_udp_port(wished: u16) -> anyhow::Result<u16> {
     let port = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?
         .local_addr()?
         .port();
-    println!("UDP port {wished} is taken: using LIVEPEER_LOCAL_UDP=0.0.0.0:{port}");
+    println!("UDP port {wished} is taken: using LIVEPEER_LOCAL_UDP=[::]:{port}");
     Ok(port)
 }
 

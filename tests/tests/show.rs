@@ -4,7 +4,7 @@
 
 use kit::browser;
 use kit::served::Build;
-use kit::served::person::LIMIT;
+use kit::served::person::{LIMIT, Person};
 use kit::served::room::{Room, TITLE};
 use serde_json::json;
 
@@ -91,6 +91,25 @@ async fn a_killed_server_comes_back_with_the_show_and_everybody_reconnects_alone
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_server_comes_back_with_the_show_and_everybody_reconnects_within_the_hybrid() {
     a_killed_server_comes_back_with_the_show(WITHIN_HYBRID).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_udp_is_blocked_a_show_is_published_and_played_over_tcp() {
+    if !browser::available("a show over TCP") {
+        return;
+    }
+    let room = Room::open_with(ALONE, "one-to-many", &[], browser::UDP_BLOCKED)
+        .await
+        .unwrap();
+    let guest = room.browser.open_with(&room.link, browser::UDP_BLOCKED);
+    let blocked = Person(guest.await.unwrap());
+    let open = room.guest().await.unwrap();
+    room.go_live().await.unwrap();
+    for (viewer, protocol) in [(&blocked, "tcp"), (&open, "udp")] {
+        viewer.plays("show.1").await.unwrap();
+        viewer.decodes("show.1", 60).await.unwrap();
+        viewer.plays_over("show.1", protocol).await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -229,6 +229,24 @@ impl Person {
         self.until::<bool>(&dark, LIMIT).await.map(drop)
     }
 
+    /// Waits until this stream comes over that protocol: `udp` or `tcp`.
+    ///
+    /// # Errors
+    ///
+    /// If it does not.
+    pub async fn plays_over(&self, slot: &str, protocol: &str) -> anyhow::Result<()> {
+        let selected = format!(
+            "(async () => {{
+                const {{ pc }} = window.livepeerStarter.page.players.get('{slot}') ?? {{}};
+                const reports = await pc?.getStats() ?? new Map();
+                const transport = [...reports.values()].find((report) => report.type === 'transport');
+                const pair = reports.get(transport?.selectedCandidatePairId);
+                return reports.get(pair?.localCandidateId)?.protocol === '{protocol}';
+            }})()"
+        );
+        self.until::<bool>(&selected, LIMIT).await.map(drop)
+    }
+
     /// Begins to watch the connection over which this stream plays, for [`unbroken`](Person::unbroken).
     ///
     /// # Errors

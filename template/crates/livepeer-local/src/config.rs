@@ -1,14 +1,14 @@
 //! What a [`Local`](crate::Local) is started with, and why it may refuse to start.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use livepeer::ApiKey;
 use url::Url;
 
-use crate::engine;
+use crate::engine::{self, TcpMedia};
 
 /// Every knob of the local Livepeer. `Default` is a machine for development.
 #[derive(Clone, Debug)]
@@ -20,9 +20,12 @@ pub struct Config {
     pub data: PathBuf,
     /// The key that callers of the API must send. `None`: the one in the file, made at random when the file is made.
     pub api_key: Option<ApiKey>,
-    /// Where the engine's one UDP socket is bound. Port 0 lets the system choose (tests).
+    /// Where the engine's one UDP socket is bound. Port 0 lets the system choose (tests). `[::]` is every address of this
+    /// machine, of IPv4 and, where it has that, of IPv6.
     pub udp: SocketAddr,
-    /// The addresses at which browsers reach that socket. Empty: all addresses of this machine's network cards.
+    /// Where browsers whose network blocks UDP connect.
+    pub tcp: TcpMedia,
+    /// The addresses at which browsers reach those sockets. Empty: all addresses of this machine's network cards.
     pub advertise: Vec<IpAddr>,
     /// The most streams that are kept.
     pub max_streams: usize,
@@ -36,7 +39,8 @@ impl Default for Config {
             base_url: default_base_url(),
             data: PathBuf::from("data/livepeer-local.json"),
             api_key: None,
-            udp: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 7300)),
+            udp: SocketAddr::from((Ipv6Addr::UNSPECIFIED, 7300)),
+            tcp: TcpMedia::BesideUdp,
             advertise: Vec::new(),
             max_streams: 10_000,
             webhook_retry: Duration::from_secs(5),

@@ -91,6 +91,7 @@ impl Local {
         })?;
         let engine = Engine::start(EngineConfig {
             udp: config.udp,
+            tcp: config.tcp,
             advertise: config.advertise.clone(),
             ..EngineConfig::default()
         });

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Parser;
 use livepeer::ApiKey;
+use livepeer_local::engine::TcpMedia;
 use livepeer_local::{Config, Local};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -38,11 +39,17 @@ struct Arguments {
     #[arg(long, env = "LIVEPEER_API_KEY", hide_env_values = true)]
     api_key: Option<ApiKey>,
 
-    /// Where to receive and send media: one UDP port for everybody.
-    #[arg(long, env = "LIVEPEER_LOCAL_UDP", default_value = "0.0.0.0:7300")]
+    /// Where to receive and send media: one UDP port for everybody. `[::]` is every address of this machine, of IPv4 and,
+    /// where it has that, of IPv6.
+    #[arg(long, env = "LIVEPEER_LOCAL_UDP", default_value = "[::]:7300")]
     udp: SocketAddr,
 
-    /// An address at which browsers reach that port, if it is not one of this machine's own: repeat it or separate by
+    /// Where to take media over TCP from browsers whose network blocks UDP: `same` is the address and number of the UDP
+    /// port, another address may be one that strict networks leave open, such as 0.0.0.0:443, and `off` is none.
+    #[arg(long, env = "LIVEPEER_LOCAL_TCP", default_value = "same")]
+    tcp: TcpMedia,
+
+    /// An address at which browsers reach those ports, if it is not one of this machine's own: repeat it or separate by
     /// commas.
     #[arg(long, env = "LIVEPEER_LOCAL_ADVERTISE", value_delimiter = ',')]
     advertise: Vec<IpAddr>,
@@ -75,6 +82,7 @@ async fn main() -> anyhow::Result<()> {
         data: arguments.data.join("livepeer-local.json"),
         api_key: arguments.api_key,
         udp: arguments.udp,
+        tcp: arguments.tcp,
         advertise: arguments.advertise,
         ..Config::default()
     })

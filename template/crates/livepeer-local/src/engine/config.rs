@@ -1,6 +1,7 @@
 //! The engine's knobs, and why it may fail to start.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::str::FromStr;
 use std::time::Duration;
 
 use super::seat::MAX_WORKERS;
@@ -8,8 +9,13 @@ use super::seat::MAX_WORKERS;
 /// Every knob of the engine. `Default` is a development machine.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
-    /// Where the one UDP socket is bound. Port 0 lets the system choose (tests).
+    /// Where the one UDP socket is bound. Port 0 lets the system choose (tests). `[::]` is every address of
+    /// both families, or of IPv4 alone where the machine has no IPv6; `0.0.0.0` is every one of IPv4.
     pub udp: SocketAddr,
+    /// Where peers whose network blocks UDP may connect instead.
+    pub tcp: TcpMedia,
+    /// The most TCP connections at a time. Each takes a file descriptor and up to half a megabyte.
+    pub max_tcp_connections: usize,
     /// The addresses that answers name as candidates. Empty: every address of this machine's
     /// interfaces, loopback included. Behind a NAT or in a container, name the public one here.
     pub advertise: Vec<IpAddr>,
@@ -43,7 +49,10 @@ pub struct EngineConfig {
 impl Default for EngineConfig {
     fn default() -> Self {
         EngineConfig {
-            udp: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 7300)),
+            udp: SocketAddr::from((Ipv6Addr::UNSPECIFIED, 7300)),
+            tcp: TcpMedia::BesideUdp,
+            // Half of the file descriptors that a process has by default on Linux.
+            max_tcp_connections: 512,
             advertise: Vec::new(),
             threads: 0,
             max_sessions: 4000,
@@ -59,6 +68,39 @@ impl Default for EngineConfig {
         }
     }
 }
+
+/// Where media may come over TCP (RFC 6544): slower than UDP where packets are lost, and the only way where
+/// UDP is blocked.
+///
+/// If the port is taken, the engine starts without and a warning says so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TcpMedia {
+    /// At the address and the port number of the UDP socket.
+    #[default]
+    BesideUdp,
+    /// At another address, such as port 443, which strict networks leave open. Port 0 lets the system choose.
+    At(SocketAddr),
+    /// Nowhere.
+    Off,
+}
+
+impl FromStr for TcpMedia {
+    type Err = NotTcpMedia;
+
+    /// `same`, `off`, or an address with its port.
+    fn from_str(text: &str) -> Result<Self, NotTcpMedia> {
+        match text {
+            "same" => Ok(TcpMedia::BesideUdp),
+            "off" => Ok(TcpMedia::Off),
+            address => address.parse().map(TcpMedia::At).map_err(|_| NotTcpMedia),
+        }
+    }
+}
+
+/// The text says of no place for [`TcpMedia`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not `same` (as UDP), `off`, nor an address with a port, such as 0.0.0.0:443")]
+pub struct NotTcpMedia;
 
 /// How much of the past a joiner may be shown.
 #[derive(Clone, Copy, Debug)]

@@ -10,37 +10,41 @@
 //! 4. `upkeep.rs` does what time demands: reports, repeats, deadlines.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
 use std::time::Instant;
 
+use super::candidates::Candidate;
 use super::config::EngineConfig;
+use super::diagnosis::Diagnosis;
 use super::dtls::DtlsServer;
 use super::names::{SessionId, StreamEvent, StreamName};
-use super::outbox::Outbox;
+use super::outbox::{Carrier, Outbox, Path, TransportAddress};
 use super::placement::Lease;
 use super::routes::RouteChange;
 use super::seat::Seat;
-use super::session::Session;
+use super::session::{Leg, Session};
 use super::stats::{Counters, Drops, Stats, StreamStats};
 use super::stream::{SessionKey, Stream};
+use super::wire::Unsent;
 
 /// Everything of the engine that is not a socket or a clock.
 pub(crate) struct Core {
     pub(super) config: EngineConfig,
     pub(super) dtls: DtlsServer,
     pub(super) seat: Seat,
-    pub(super) candidates: Vec<SocketAddr>,
+    pub(super) candidates: Vec<Candidate>,
     pub(super) sessions: HashMap<SessionKey, Session>,
     pub(super) next_key: SessionKey,
     pub(super) by_id: HashMap<SessionId, SessionKey>,
     pub(super) by_ufrag: HashMap<String, SessionKey>,
     /// Only addresses that an authenticated check came from.
-    pub(super) by_address: HashMap<SocketAddr, SessionKey>,
+    pub(super) by_address: HashMap<TransportAddress, SessionKey>,
     pub(super) streams: HashMap<StreamName, Stream>,
     pub(super) dirty: Vec<StreamName>,
     events: Vec<StreamEvent>,
     routes: Vec<RouteChange>,
     pub(super) out: Outbox,
+    /// TCP connections that no session uses any more.
+    hang_ups: Vec<u64>,
     /// Of streams that are gone.
     past: Counters,
     pub(super) drops: Drops,
@@ -66,6 +70,7 @@ impl Core {
             events: Vec::new(),
             routes: Vec::new(),
             out: Outbox::default(),
+            hang_ups: Vec::new(),
             past: Counters::default(),
             drops: Drops::default(),
             next_upkeep: None,
@@ -75,7 +80,7 @@ impl Core {
     }
 
     /// The addresses that answers name from now on, best first.
-    pub(crate) fn set_candidates(&mut self, candidates: Vec<SocketAddr>) {
+    pub(crate) fn set_candidates(&mut self, candidates: Vec<Candidate>) {
         self.candidates = candidates;
     }
 
@@ -106,6 +111,23 @@ impl Core {
         std::mem::take(&mut self.events)
     }
 
+    /// The TCP connections to close, once the outbox is sent.
+    pub(crate) fn take_hang_ups(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.hang_ups)
+    }
+
+    /// A session does not use this path any more.
+    pub(super) fn leave(&mut self, key: SessionKey, path: Path) {
+        if self.by_address.get(&path.remote_end()) != Some(&key) {
+            return;
+        }
+        self.by_address.remove(&path.remote_end());
+        self.route(RouteChange::Forgotten(path.remote_end()));
+        if let Carrier::Tcp(connection) = path.carrier {
+            self.hang_ups.push(connection);
+        }
+    }
+
     pub(super) fn event(&mut self, event: StreamEvent) {
         self.events.push(event);
     }
@@ -127,9 +149,10 @@ impl Core {
         self.drops.busy += 1;
     }
 
-    /// Counts datagrams that the system did not take.
-    pub(crate) fn count_unsent(&mut self, datagrams: u64) {
-        self.drops.send += datagrams;
+    /// Counts datagrams that were not taken.
+    pub(crate) fn count_unsent(&mut self, datagrams: Unsent) {
+        self.drops.send += datagrams.udp;
+        self.drops.slow_tcp += datagrams.tcp;
     }
 
     /// Ends one session. `false` if there is none of this id.
@@ -175,11 +198,8 @@ impl Core {
         session.close(now, &mut self.out);
         self.by_id.remove(&session.id);
         self.by_ufrag.remove(&session.credentials.ufrag);
-        for address in session.validated() {
-            if self.by_address.get(address) == Some(&key) {
-                self.by_address.remove(address);
-                self.route(RouteChange::Forgotten(*address));
-            }
+        for path in session.validated() {
+            self.leave(key, *path);
         }
         let Some(stream) = self.streams.get_mut(&session.stream) else {
             return;
@@ -228,7 +248,14 @@ impl Core {
                 session.is_some_and(Session::is_connected)
             };
             let codecs = stream.tracks.iter().flatten();
+            let publisher = stream.publisher.and_then(|key| self.sessions.get(&key));
+            let diagnosis = publisher.and_then(|session| match &session.leg {
+                Leg::Publisher([_, Some(video)]) => video.diagnosis(),
+                _ => None,
+            });
             let snapshot = StreamStats {
+                picture: diagnosis.and_then(Diagnosis::size),
+                findings: diagnosis.map(|d| d.findings().to_vec()).unwrap_or_default(),
                 live: stream.live,
                 publisher: stream.publisher.is_some(),
                 viewers: stream.viewers.iter().filter(connected).count(),

@@ -26,7 +26,7 @@ impl Core {
         if *kind < 4 {
             return self.handle_stun(now, path, datagram);
         }
-        let Some(key) = self.by_address.get(&path.remote).copied() else {
+        let Some(key) = self.by_address.get(&path.remote_end()).copied() else {
             self.drops.unknown_address += 1;
             return;
         };
@@ -35,6 +35,17 @@ impl Core {
             128..192 if rtcp::is_rtcp(datagram) => self.handle_rtcp(now, key, datagram),
             128..192 => self.handle_rtp(now, key, datagram),
             _ => self.drops.unknown_kind += 1,
+        }
+    }
+
+    /// A TCP connection is closed. Its session has ten seconds to come back, unless it has another path.
+    pub(crate) fn handle_disconnect(&mut self, now: Instant, path: Path) {
+        let Some(key) = self.by_address.remove(&path.remote_end()) else {
+            return;
+        };
+        self.route(RouteChange::Forgotten(path.remote_end()));
+        if let Some(session) = self.sessions.get_mut(&key) {
+            session.disconnected(now, path.remote_end());
         }
     }
 
@@ -64,14 +75,11 @@ impl Core {
             return;
         }
         let forgotten = session.validate(now, path, request.uses_candidate());
-        if let Some(forgotten) = forgotten
-            && self.by_address.get(&forgotten) == Some(&key)
-        {
-            self.by_address.remove(&forgotten);
-            self.route(RouteChange::Forgotten(forgotten));
+        self.by_address.insert(path.remote_end(), key);
+        self.route(RouteChange::Validated(path.remote_end()));
+        if let Some(forgotten) = forgotten {
+            self.leave(key, forgotten);
         }
-        self.by_address.insert(path.remote, key);
-        self.route(RouteChange::Validated(path.remote));
         let Some(session) = self.sessions.get_mut(&key) else {
             return;
         };
@@ -167,6 +175,9 @@ impl Core {
         };
         let payload = &plain[header.payload.clone()];
         let inserted = receiver.receive(now, &header, payload, track);
+        for finding in receiver.take_findings() {
+            tracing::warn!(stream = %name, "{finding}");
+        }
         session.heard = now;
         if inserted == Inserted::Useless {
             return;

@@ -3,23 +3,17 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
 use rtc_crypto::RTCCryptoProvider;
-use rtc_dtls::config::{ClientAuthType, ConfigBuilder};
-use rtc_dtls::crypto::Certificate;
-use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
-use rtc_shared::TransportProtocol;
-use sha2::{Digest as _, Sha256};
 
+use super::candidates::Candidate;
 use super::config::EngineConfig;
 use super::core::Core;
 use super::dtls::DtlsServer;
-use super::fake_peer::{Manner, Peer, Sent, binding_request, offer};
+use super::fake_peer::{Manner, Peer, Sent, dial};
 use super::names::{OfferError, StreamEvent, StreamName};
 use super::outbox::Path;
 use super::rtcp;
@@ -58,7 +52,7 @@ impl World {
     pub(super) fn new(config: EngineConfig) -> Self {
         let provider = rtc_crypto::default_provider().unwrap();
         let mut core = Core::new(config, DtlsServer::new(provider.clone()).unwrap());
-        core.set_candidates(vec![ENGINE]);
+        core.set_candidates(vec![Candidate::udp(ENGINE)]);
         World {
             core,
             now: Instant::now(),
@@ -84,58 +78,17 @@ impl World {
         codec: &str,
         manner: Manner,
     ) -> Result<Id, OfferError> {
-        let certificate = || {
-            Certificate::generate_self_signed(vec!["peer".to_owned()], self.provider.crypto())
-                .unwrap()
-        };
-        let shown = certificate();
-        let named = match manner.impostor {
-            true => certificate(),
-            false => shown.clone(),
-        };
-        let config = ConfigBuilder::default()
-            .with_crypto_provider(self.provider.clone())
-            .with_certificates(vec![shown])
-            .with_srtp_protection_profiles(manner.suites)
-            .with_client_auth(ClientAuthType::RequireAnyClientCert)
-            .with_insecure_skip_verify(true)
-            .build(!manner.passive, None)
-            .map(Arc::new)
-            .unwrap();
-        let digest = Sha256::digest(&named.certificate[0]);
-        let fingerprint: Vec<String> = digest.iter().map(|byte| format!("{byte:02X}")).collect();
-        let offer = Offer::parse(&offer(
-            direction,
-            codec,
-            &fingerprint.join(":"),
-            manner.passive,
-        ))
-        .unwrap();
+        let passive = manner.passive;
+        let (config, offer) = dial(&self.provider, direction, codec, manner);
+        let offer = Offer::parse(&offer).unwrap();
         let answer = match direction {
             "sendonly" => self.core.publish(self.now, &stream(), &offer),
             _ => self.core.play(self.now, &stream(), &offer),
         }?;
         let id = self.peers.len();
-        self.peers.push(Peer {
-            address: SocketAddr::from(([198, 51, 100, 1], 5000 + id as u16)),
-            answer,
-            suite: None,
-            closed: false,
-            media: BTreeMap::new(),
-            feedback: Vec::new(),
-            stun_answers: 0,
-            consents: true,
-            endpoint: Endpoint::new(
-                ENGINE,
-                TransportProtocol::UDP,
-                manner.passive.then(|| config.clone()),
-            ),
-            config,
-            srtp: None,
-            inbox: VecDeque::new(),
-            next_check: self.now,
-            dtls_started: manner.passive,
-        });
+        let address = SocketAddr::from(([198, 51, 100, 1], 5000 + id as u16));
+        self.peers
+            .push(Peer::new(self.now, address, answer, config, passive));
         Ok(id)
     }
 
@@ -189,7 +142,7 @@ impl World {
                 let to = self
                     .peers
                     .iter()
-                    .position(|peer| peer.address == path.remote);
+                    .position(|peer| (peer.address, peer.carrier) == (path.remote, path.carrier));
                 if let Some(id) = to
                     && !(self.loss)(id, false, &mut datagram)
                 {
@@ -237,13 +190,7 @@ impl World {
 
     /// Sends a Binding request.
     pub(super) fn check(&mut self, id: Id, chosen: bool) {
-        let answer = &self.peers[id].answer.sdp;
-        let line = |name: &str| {
-            let line = answer.lines().find_map(|line| line.strip_prefix(name));
-            line.unwrap().to_owned()
-        };
-        let (ufrag, pwd) = (line("a=ice-ufrag:"), line("a=ice-pwd:"));
-        let request = binding_request(&format!("{ufrag}:peer"), &pwd, chosen, &self.provider);
+        let request = self.peers[id].check(chosen, &self.provider);
         self.reach_engine(id, &request);
     }
 
@@ -252,58 +199,30 @@ impl World {
         if (self.loss)(id, true, &mut datagram) {
             return;
         }
-        let path = Path {
-            remote: self.peers[id].address,
+        self.core
+            .handle_datagram(self.now, self.path(id), &datagram);
+    }
+
+    /// How the engine sees where a peer is.
+    pub(super) fn path(&self, id: Id) -> Path {
+        let Peer {
+            address, carrier, ..
+        } = self.peers[id];
+        Path {
+            remote: address,
             local: Some(ENGINE.ip()),
-        };
-        self.core.handle_datagram(self.now, path, &datagram);
+            carrier,
+        }
     }
 
     fn peer_takes(&mut self, id: Id, datagram: &[u8]) {
         let now = self.now;
-        let peer = &mut self.peers[id];
-        match datagram[0] {
-            0..4 => {
-                peer.stun_answers += 1;
-                if !peer.dtls_started {
-                    peer.dtls_started = true;
-                    peer.endpoint
-                        .connect(now, ENGINE, peer.config.clone(), None)
-                        .unwrap();
-                }
-            }
-            20..64 => {
-                let events = peer
-                    .endpoint
-                    .read(now, ENGINE, None, BytesMut::from(datagram));
-                for event in events.unwrap_or_default() {
-                    match event {
-                        EndpointEvent::HandshakeComplete => peer.make_keys(self.provider.as_ref()),
-                        EndpointEvent::PeerClosed => peer.closed = true,
-                        _ => {}
-                    }
-                }
-            }
-            _ => peer.take_media(datagram),
-        }
+        self.peers[id].take(now, datagram, self.provider.as_ref());
     }
 
     /// The publisher sends one RTP packet.
     pub(super) fn send(&mut self, id: Id, packet: &Sent) {
-        let header = super::rtp::header(
-            packet.marker,
-            packet.payload_type,
-            packet.sequence,
-            packet.timestamp,
-            packet.ssrc,
-        );
-        let plain = [&header[..], &packet.payload].concat();
-        let sealed = self.peers[id]
-            .srtp
-            .as_mut()
-            .unwrap()
-            .seal_rtp(&plain)
-            .unwrap();
+        let sealed = self.peers[id].seal(packet);
         self.reach_engine(id, &sealed);
     }
 

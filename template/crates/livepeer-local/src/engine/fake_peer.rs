@@ -7,10 +7,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::BytesMut;
 use rtc_crypto::RTCCryptoProvider;
-use rtc_dtls::config::HandshakeConfig;
-use rtc_dtls::endpoint::Endpoint;
+use rtc_dtls::config::{ClientAuthType, ConfigBuilder, HandshakeConfig};
+use rtc_dtls::crypto::Certificate;
+use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
 use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
+use rtc_shared::TransportProtocol;
 use rtc_srtp::config::LABEL_EXTRACTOR_DTLS_SRTP;
 use rtc_srtp::protection_profile::ProtectionProfile;
 use rtc_stun::attributes::{ATTR_ICE_CONTROLLING, ATTR_USE_CANDIDATE, ATTR_USERNAME};
@@ -18,9 +21,11 @@ use rtc_stun::fingerprint::FINGERPRINT;
 use rtc_stun::integrity::MessageIntegrity;
 use rtc_stun::message::{BINDING_REQUEST, Message, Setter, TransactionId};
 use rtc_stun::textattrs::TextAttribute;
+use sha2::{Digest as _, Sha256};
 
 use super::fake_net::ENGINE;
 use super::names::Answer;
+use super::outbox::Carrier;
 use super::rtcp;
 use super::rtp::Header;
 use super::srtp::Srtp;
@@ -28,6 +33,7 @@ use super::srtp::Srtp;
 /// A browser, as far as the engine can tell.
 pub(super) struct Peer {
     pub(super) address: SocketAddr,
+    pub(super) carrier: Carrier,
     pub(super) answer: Answer,
     /// The SRTP suite, once connected.
     pub(super) suite: Option<SrtpProtectionProfile>,
@@ -82,7 +88,123 @@ pub(super) struct Sent {
     pub(super) payload: Vec<u8>,
 }
 
+/// What a peer calls with: its DTLS, and the offer that goes with it.
+pub(super) fn dial(
+    provider: &Arc<dyn RTCCryptoProvider>,
+    direction: &str,
+    codec: &str,
+    manner: Manner,
+) -> (Arc<HandshakeConfig>, String) {
+    let certificate =
+        || Certificate::generate_self_signed(vec!["peer".to_owned()], provider.crypto()).unwrap();
+    let shown = certificate();
+    let named = match manner.impostor {
+        true => certificate(),
+        false => shown.clone(),
+    };
+    let config = ConfigBuilder::default()
+        .with_crypto_provider(provider.clone())
+        .with_certificates(vec![shown])
+        .with_srtp_protection_profiles(manner.suites)
+        .with_client_auth(ClientAuthType::RequireAnyClientCert)
+        .with_insecure_skip_verify(true)
+        .build(!manner.passive, None)
+        .map(Arc::new)
+        .unwrap();
+    let digest = Sha256::digest(&named.certificate[0]);
+    let fingerprint: Vec<String> = digest.iter().map(|byte| format!("{byte:02X}")).collect();
+    let offer = offer(direction, codec, &fingerprint.join(":"), manner.passive);
+    (config, offer)
+}
+
 impl Peer {
+    /// A peer that has its answer, and does nothing yet.
+    pub(super) fn new(
+        now: Instant,
+        address: SocketAddr,
+        answer: Answer,
+        config: Arc<HandshakeConfig>,
+        passive: bool,
+    ) -> Self {
+        Peer {
+            address,
+            carrier: Carrier::Udp,
+            answer,
+            suite: None,
+            closed: false,
+            media: BTreeMap::new(),
+            feedback: Vec::new(),
+            stun_answers: 0,
+            consents: true,
+            endpoint: Endpoint::new(
+                ENGINE,
+                TransportProtocol::UDP,
+                passive.then(|| config.clone()),
+            ),
+            config,
+            srtp: None,
+            inbox: VecDeque::new(),
+            next_check: now,
+            dtls_started: passive,
+        }
+    }
+
+    /// A Binding request for our session.
+    pub(super) fn check(&self, chosen: bool, provider: &Arc<dyn RTCCryptoProvider>) -> Vec<u8> {
+        let line = |name: &str| {
+            let mut lines = self.answer.sdp.lines();
+            lines.find_map(|line| line.strip_prefix(name)).unwrap()
+        };
+        let username = format!("{}:peer", line("a=ice-ufrag:"));
+        binding_request(&username, line("a=ice-pwd:"), chosen, provider)
+    }
+
+    /// Encrypts a packet.
+    pub(super) fn seal(&mut self, packet: &Sent) -> Vec<u8> {
+        let header = super::rtp::header(
+            packet.marker,
+            packet.payload_type,
+            packet.sequence,
+            packet.timestamp,
+            packet.ssrc,
+        );
+        let plain = [&header[..], &packet.payload].concat();
+        self.srtp
+            .as_mut()
+            .unwrap()
+            .seal_rtp(&plain)
+            .unwrap()
+            .to_vec()
+    }
+
+    /// Takes a datagram of the engine. What there is to answer, [`Peer::endpoint`] has.
+    pub(super) fn take(&mut self, now: Instant, datagram: &[u8], provider: &dyn RTCCryptoProvider) {
+        match datagram[0] {
+            0..4 => {
+                self.stun_answers += 1;
+                if !self.dtls_started {
+                    self.dtls_started = true;
+                    self.endpoint
+                        .connect(now, ENGINE, self.config.clone(), None)
+                        .unwrap();
+                }
+            }
+            20..64 => {
+                let events = self
+                    .endpoint
+                    .read(now, ENGINE, None, BytesMut::from(datagram));
+                for event in events.unwrap_or_default() {
+                    match event {
+                        EndpointEvent::HandshakeComplete => self.make_keys(provider),
+                        EndpointEvent::PeerClosed => self.closed = true,
+                        _ => {}
+                    }
+                }
+            }
+            _ => self.take_media(datagram),
+        }
+    }
+
     pub(super) fn make_keys(&mut self, provider: &dyn RTCCryptoProvider) {
         let state = self.endpoint.get_connection_state(ENGINE).unwrap();
         let suite = state.srtp_protection_profile();

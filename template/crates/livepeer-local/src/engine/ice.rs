@@ -18,7 +18,7 @@ use rtc_stun::xoraddr::XorMappedAddress;
 use super::seat::{ICE_CHARS, Seat};
 
 /// The longest Binding request that is read; browsers' have about 100 bytes.
-const MAX_REQUEST_BYTES: usize = 1500;
+pub(crate) const MAX_REQUEST_BYTES: usize = 1500;
 
 /// Our half of a session's ICE credentials.
 #[derive(Clone)]

@@ -45,8 +45,30 @@ impl Marks {
     }
 }
 
-/// RFC 7741 section 4.2: the descriptor's X, S and PID, then the frame header's inverse key bit.
+/// The frame header's inverse key bit (RFC 7741 section 4.3).
 fn vp8(payload: &[u8]) -> Option<Marks> {
+    let key = vp8_frame(payload)?.first()? & 0x01 == 0;
+    Some(Marks {
+        key,
+        picture: key,
+        ..Marks::default()
+    })
+}
+
+/// The size that a keyframe's header tells (RFC 6386 section 9.1), in pixels.
+pub(crate) fn vp8_size(payload: &[u8]) -> Option<(u32, u32)> {
+    match vp8_frame(payload)? {
+        [tag, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1, ..] if tag & 0x01 == 0 => {
+            // The upper two bits are the scale.
+            let side = |low, high| u32::from(u16::from_le_bytes([low, high]) & 0x3fff);
+            Some((side(*w0, *w1), side(*h0, *h1)))
+        }
+        _ => None,
+    }
+}
+
+/// What stands behind the descriptor (RFC 7741 section 4.2) of a payload that begins a frame.
+fn vp8_frame(payload: &[u8]) -> Option<&[u8]> {
     let first = *payload.first()?;
     let begins_frame = first & 0x10 != 0 && first & 0x07 == 0;
     let mut at = 1;
@@ -64,39 +86,39 @@ fn vp8(payload: &[u8]) -> Option<Marks> {
             at += 1;
         }
     }
-    let key = begins_frame && payload.get(at)? & 0x01 == 0;
-    Some(Marks {
-        key,
-        picture: key,
-        ..Marks::default()
+    payload.get(at..).filter(|_| begins_frame)
+}
+
+fn h264(payload: &[u8]) -> Marks {
+    let kinds = h264_units(payload).filter_map(|unit| unit.first());
+    kinds.fold(Marks::default(), |marks, kind| {
+        marks.union(unit_marks(kind & 0x1f))
     })
 }
 
-/// RFC 6184 section 5: single units, STAP-A aggregates, and the first fragment of FU-A.
-fn h264(payload: &[u8]) -> Marks {
+/// The NAL units of a payload, each from its type on, or as much of it as there is (RFC 6184 section 5):
+/// single units, those of a STAP-A aggregate, and the first fragment of FU-A.
+pub(crate) fn h264_units(payload: &[u8]) -> impl Iterator<Item = &[u8]> {
     const STAP_A: u8 = 24;
     const FU_A: u8 = 28;
-    match payload.first().map(|byte| byte & 0x1f) {
-        Some(STAP_A) => {
-            let mut marks = Marks::default();
-            let mut rest = &payload[1..];
-            while let [high, low, unit @ ..] = rest {
-                let size = usize::from(u16::from_be_bytes([*high, *low]));
-                let Some(kind) = unit.first().filter(|_| size > 0) else {
-                    break;
-                };
-                marks = marks.union(unit_marks(kind & 0x1f));
-                rest = unit.get(size..).unwrap_or_default();
-            }
-            marks
-        }
-        Some(FU_A) => match payload.get(1) {
-            Some(header) if header & 0x80 != 0 => unit_marks(header & 0x1f),
-            _ => Marks::default(),
+    let (mut rest, bundled) = match payload {
+        [first, bundle @ ..] if first & 0x1f == STAP_A => (bundle, true),
+        [first, header, ..] if first & 0x1f == FU_A => match header & 0x80 {
+            0 => (&[][..], false),
+            _ => (&payload[1..], false),
         },
-        Some(kind) => unit_marks(kind),
-        None => Marks::default(),
-    }
+        _ => (payload, false),
+    };
+    std::iter::from_fn(move || {
+        if !bundled {
+            return Some(std::mem::take(&mut rest)).filter(|unit| !unit.is_empty());
+        }
+        let ([high, low], units) = rest.split_first_chunk()?;
+        let size = usize::from(u16::from_be_bytes([*high, *low]));
+        let (unit, others) = units.split_at(size.min(units.len()));
+        rest = others;
+        Some(unit).filter(|unit| !unit.is_empty())
+    })
 }
 
 /// The kinds of RFC 6184's NAL units that matter: IDR slice, SPS, PPS.

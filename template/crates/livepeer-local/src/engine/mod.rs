@@ -20,9 +20,17 @@ mod wire;
 mod workers;
 
 mod admission;
+mod bind;
+mod candidates;
 mod core;
 mod demux;
+mod tcp;
+mod tcp_queue;
+#[cfg(test)]
+mod tcp_tests;
 mod upkeep;
+#[cfg(test)]
+mod wire_tests;
 
 #[cfg(test)]
 mod core_tests;
@@ -39,20 +47,24 @@ mod session;
 mod stream;
 
 mod dtls;
+mod framing;
 mod hello;
 mod ice;
 mod outbox;
 mod srtp;
 
+mod diagnosis;
 mod keyframe;
 mod publisher;
 mod ring;
 mod rtcp;
 mod rtp;
+mod sps;
 mod track;
 mod viewer;
 
-pub use config::{EngineConfig, StartError};
+pub use config::{EngineConfig, NotTcpMedia, StartError, TcpMedia};
+pub use diagnosis::{Finding, FindingKind};
 pub use handle::Engine;
 pub use names::{Answer, NotASessionId, OfferError, SessionId, StreamEvent, StreamName};
 pub use sdp::MAX_OFFER_BYTES;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use super::candidates::Candidate;
 use super::names::OfferError;
 use super::negotiate;
 use super::sdp::{Codec, MAX_OFFER_BYTES, Offer, Transport, write_answer};
@@ -26,12 +27,12 @@ const EVERY: [&str; 8] = [
 ];
 
 fn transport() -> Transport<'static> {
-    const CANDIDATES: [std::net::SocketAddr; 2] = [
-        std::net::SocketAddr::new(
-            std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)),
-            7300,
-        ),
-        std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7300),
+    const fn candidate(ip: std::net::Ipv4Addr) -> Candidate {
+        Candidate::udp(std::net::SocketAddr::new(std::net::IpAddr::V4(ip), 7300))
+    }
+    const CANDIDATES: [Candidate; 2] = [
+        candidate(std::net::Ipv4Addr::new(192, 0, 2, 1)),
+        candidate(std::net::Ipv4Addr::LOCALHOST),
     ];
     Transport {
         ice_ufrag: "ours",

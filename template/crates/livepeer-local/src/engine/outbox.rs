@@ -11,6 +11,43 @@ pub(crate) struct Path {
     pub(crate) remote: SocketAddr,
     /// `None` where the system does not tell which address a datagram came to.
     pub(crate) local: Option<IpAddr>,
+    pub(crate) carrier: Carrier,
+}
+
+/// What brings a datagram to a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Carrier {
+    /// The one UDP socket.
+    Udp,
+    /// A TCP connection that the peer opened (RFC 6544), by a number that is never used again.
+    Tcp(u64),
+}
+
+/// A peer's end of a [`Path`] (RFC 8445 section 4: "transport address"). The same IP address and port
+/// on another carrier is another end, and has to prove itself anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct TransportAddress {
+    address: SocketAddr,
+    carrier: Carrier,
+}
+
+impl Path {
+    /// A path over the UDP socket.
+    pub(crate) fn udp(remote: SocketAddr, local: Option<IpAddr>) -> Self {
+        Path {
+            remote,
+            local,
+            carrier: Carrier::Udp,
+        }
+    }
+
+    /// The peer's end, under which a validated address is kept.
+    pub(crate) fn remote_end(&self) -> TransportAddress {
+        TransportAddress {
+            address: self.remote,
+            carrier: self.carrier,
+        }
+    }
 }
 
 /// One datagram: a range of [`Outbox::bytes`].
@@ -88,10 +125,7 @@ mod tests {
     use super::*;
 
     fn path(port: u16) -> Path {
-        Path {
-            remote: SocketAddr::from(([127, 0, 0, 1], port)),
-            local: None,
-        }
+        Path::udp(SocketAddr::from(([127, 0, 0, 1], port)), None)
     }
 
     fn shape(outbox: &Outbox, max_segments: usize) -> Vec<(u16, usize, usize)> {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use rtc_rtcp::reception_report::ReceptionReport;
 
+use super::diagnosis::{Diagnosis, Finding};
 use super::keyframe::Marks;
 use super::ring::{FIRST_INDEX, Inserted, Packet};
 use super::rtp::{Header, Unwrapper};
@@ -37,6 +38,8 @@ pub(crate) struct Receiver {
     place: Option<Place>,
     holes: BTreeMap<u64, Hole>,
     reception: Reception,
+    /// For video. Apart, since every session of a viewer is as large as one of a publisher.
+    diagnosis: Option<Box<Diagnosis>>,
 }
 
 /// Where a source's numbers lie on those of the track.
@@ -82,6 +85,23 @@ impl Receiver {
             place: None,
             holes: BTreeMap::new(),
             reception: Reception::default(),
+            diagnosis: payload
+                .codec
+                .is_video()
+                .then(|| Box::new(Diagnosis::new(payload))),
+        }
+    }
+
+    /// What is wrong with what the publisher sends, for video.
+    pub(crate) fn diagnosis(&self) -> Option<&Diagnosis> {
+        self.diagnosis.as_deref()
+    }
+
+    /// What was found wrong since the last call.
+    pub(crate) fn take_findings(&mut self) -> Vec<Finding> {
+        match &mut self.diagnosis {
+            Some(diagnosis) => diagnosis.take_new(),
+            None => Vec::new(),
         }
     }
 
@@ -123,6 +143,9 @@ impl Receiver {
         if self.ssrc != Some(header.ssrc) || jumped {
             self.ssrc = Some(header.ssrc);
             self.sequences = Unwrapper::default();
+            if let Some(diagnosis) = &mut self.diagnosis {
+                diagnosis.restart();
+            }
             self.reception = Reception::default();
             self.holes.clear();
             if self.place.take().is_some() {
@@ -146,6 +169,9 @@ impl Receiver {
                 },
             });
         self.sequences.note(extended);
+        if let Some(diagnosis) = &mut self.diagnosis {
+            diagnosis.watch(extended, header.timestamp, payload);
+        }
         self.reception
             .note(now, extended, header.timestamp, self.clock_rate);
         let index = match u64::try_from(extended + place.index) {

@@ -1,18 +1,18 @@
 //! Which worker a datagram is for. One worker reads the socket for all of them.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::{PoisonError, RwLock};
 
+use super::outbox::{Path, TransportAddress};
 use super::seat::{Seat, worker_of_stun};
 
 /// What a core has learned about an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RouteChange {
     /// An authenticated check of one of its sessions came from there.
-    Validated(SocketAddr),
+    Validated(TransportAddress),
     /// None of its sessions is there any more.
-    Forgotten(SocketAddr),
+    Forgotten(TransportAddress),
 }
 
 /// The table that all workers write and worker 0 reads: only addresses that an authenticated check
@@ -20,7 +20,7 @@ pub(crate) enum RouteChange {
 #[derive(Debug)]
 pub(crate) struct Routes {
     workers: usize,
-    table: RwLock<HashMap<SocketAddr, usize>>,
+    table: RwLock<HashMap<TransportAddress, usize>>,
 }
 
 impl Routes {
@@ -54,25 +54,29 @@ impl Routes {
     }
 
     /// The worker to hand a datagram to. Those that are for nobody go to worker 0, which counts them.
-    pub(crate) fn worker(&self, remote: SocketAddr, datagram: &[u8]) -> usize {
+    pub(crate) fn worker(&self, path: Path, datagram: &[u8]) -> usize {
         if self.workers == 1 {
             return 0;
         }
         // RFC 7983 section 7: below 4 it is STUN.
         let found = match datagram.first() {
             Some(0..4) => worker_of_stun(datagram, self.workers),
-            _ => {
-                let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
-                table.get(&remote).copied()
-            }
+            _ => Some(self.worker_at(path)),
         };
         found.unwrap_or(0)
+    }
+
+    /// The worker with a session at the other end of a path, or worker 0.
+    pub(crate) fn worker_at(&self, path: Path) -> usize {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        table.get(&path.remote_end()).copied().unwrap_or(0)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::SocketAddr;
 
     const RTP: &[u8] = &[0x80; 12];
 
@@ -80,22 +84,22 @@ mod tests {
         Seat { worker, of: 3 }
     }
 
-    fn address(port: u16) -> SocketAddr {
-        SocketAddr::from(([192, 0, 2, 1], port))
+    fn path(port: u16) -> Path {
+        Path::udp(SocketAddr::from(([192, 0, 2, 1], port)), None)
     }
 
     #[test]
     fn only_validated_addresses_lead_to_other_workers_and_the_newest_check_wins() {
         let routes = Routes::new(3);
-        assert_eq!(routes.worker(address(1), RTP), 0, "a stranger");
-        routes.apply(seat(2), vec![RouteChange::Validated(address(1))]);
-        assert_eq!(routes.worker(address(1), RTP), 2);
-        assert_eq!(routes.worker(address(2), RTP), 0);
-        routes.apply(seat(1), vec![RouteChange::Validated(address(1))]);
-        assert_eq!(routes.worker(address(1), RTP), 1);
-        routes.apply(seat(2), vec![RouteChange::Forgotten(address(1))]);
-        assert_eq!(routes.worker(address(1), RTP), 1, "not its any more");
-        routes.apply(seat(1), vec![RouteChange::Forgotten(address(1))]);
-        assert_eq!(routes.worker(address(1), RTP), 0);
+        assert_eq!(routes.worker(path(1), RTP), 0, "a stranger");
+        routes.apply(seat(2), vec![RouteChange::Validated(path(1).remote_end())]);
+        assert_eq!(routes.worker(path(1), RTP), 2);
+        assert_eq!(routes.worker(path(2), RTP), 0);
+        routes.apply(seat(1), vec![RouteChange::Validated(path(1).remote_end())]);
+        assert_eq!(routes.worker(path(1), RTP), 1);
+        routes.apply(seat(2), vec![RouteChange::Forgotten(path(1).remote_end())]);
+        assert_eq!(routes.worker(path(1), RTP), 1, "not its any more");
+        routes.apply(seat(1), vec![RouteChange::Forgotten(path(1).remote_end())]);
+        assert_eq!(routes.worker(path(1), RTP), 0);
     }
 }

@@ -1,12 +1,11 @@
 //! One WHIP or WHEP session: its transport (ICE, DTLS, SRTP) and its leg.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::dtls::{Dtls, DtlsError, DtlsEvent, DtlsServer};
 use super::ice::Credentials;
 use super::names::{SessionId, StreamName};
-use super::outbox::{Outbox, Path};
+use super::outbox::{Outbox, Path, TransportAddress};
 use super::placement::Lease;
 use super::publisher::Receiver;
 use super::rtcp::Compound;
@@ -40,7 +39,10 @@ pub(crate) struct Session {
     fingerprints: Vec<[u8; 32]>,
     /// Where we send: the path that the peer chose (USE-CANDIDATE), or its first.
     path: Option<Path>,
-    validated: Vec<SocketAddr>,
+    /// The newest is last.
+    validated: Vec<Path>,
+    /// Since when every path that was validated has been closed, which only TCP tells of.
+    pub(crate) cut_off: Option<Instant>,
     dtls: Dtls,
     srtp: Option<Box<Srtp>>,
     rtcp_ssrcs: Vec<u32>,
@@ -91,6 +93,7 @@ impl Session {
             fingerprints: new.fingerprints,
             path: None,
             validated: Vec::new(),
+            cut_off: None,
             dtls: Dtls::new(new.calls),
             srtp: None,
             rtcp_ssrcs: Vec::new(),
@@ -108,28 +111,34 @@ impl Session {
         self.srtp.is_some()
     }
 
-    /// Notes an authenticated Binding request. Returns the address that had to make room.
-    pub(crate) fn validate(
-        &mut self,
-        now: Instant,
-        path: Path,
-        chosen: bool,
-    ) -> Option<SocketAddr> {
+    /// Notes an authenticated Binding request. Returns the path that had to make room.
+    pub(crate) fn validate(&mut self, now: Instant, path: Path, chosen: bool) -> Option<Path> {
         self.consent = now;
         self.heard = now;
         if chosen || self.path.is_none() {
             self.path = Some(path);
         }
-        if let Some(at) = self
-            .validated
-            .iter()
-            .position(|known| *known == path.remote)
-        {
-            // The newest is last.
-            self.validated.remove(at);
-        }
-        self.validated.push(path.remote);
+        self.cut_off = None;
+        self.forget(path.remote_end());
+        self.validated.push(path);
         (self.validated.len() > MAX_VALIDATED).then(|| self.validated.remove(0))
+    }
+
+    /// The peer's connection is closed. What it was sent goes over another path that it has proven, if there
+    /// is one; otherwise it may come back.
+    pub(crate) fn disconnected(&mut self, now: Instant, end: TransportAddress) {
+        self.forget(end);
+        match self.validated.last() {
+            None => self.cut_off = Some(now),
+            Some(newest) if self.path.is_some_and(|path| path.remote_end() == end) => {
+                self.path = Some(*newest);
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn forget(&mut self, end: TransportAddress) {
+        self.validated.retain(|known| known.remote_end() != end);
     }
 
     /// Calls the peer, if that is ours to do and there is a path now.
@@ -144,7 +153,7 @@ impl Session {
         outcome
     }
 
-    pub(crate) fn validated(&self) -> &[SocketAddr] {
+    pub(crate) fn validated(&self) -> &[Path] {
         &self.validated
     }
 

@@ -1,13 +1,12 @@
 //! The thin loop around a core: one for each worker thread.
 
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep_until;
 
 use super::announcer::Announcer;
-use super::config::EngineConfig;
+use super::candidates::Advertised;
 use super::core::Core;
 use super::handle::Command;
 use super::routes::Routes;
@@ -172,14 +171,11 @@ impl SocketLoop {
         let (core, routes, desks) = (&mut self.core, &self.routes, &self.desks);
         let now = Instant::now();
         reader.receive(|path, datagram| {
-            let worker = routes.worker(path.remote, datagram);
+            let worker = routes.worker(path, datagram);
             if worker == self.seat.worker {
                 return core.handle_datagram(now, path, datagram);
             }
-            let routed = Routed {
-                path,
-                datagram: Box::from(datagram),
-            };
+            let routed = Routed::Datagram(path, Box::from(datagram));
             if desks[worker].datagrams.try_send(routed).is_err() {
                 core.count_unrouted();
             }
@@ -189,8 +185,13 @@ impl SocketLoop {
 
     fn take_routed(&mut self, routed: &mut Vec<Routed>) {
         let now = Instant::now();
-        for Routed { path, datagram } in routed.drain(..) {
-            self.core.handle_datagram(now, path, &datagram);
+        for routed in routed.drain(..) {
+            match routed {
+                Routed::Datagram(path, datagram) => {
+                    self.core.handle_datagram(now, path, &datagram);
+                }
+                Routed::Closed(path) => self.core.handle_disconnect(now, path),
+            }
         }
         self.core.flush(now);
     }
@@ -199,57 +200,12 @@ impl SocketLoop {
     fn send(&mut self) {
         self.routes.apply(self.seat, self.core.take_routes());
         let unsent = self.wire.send(self.core.outbox());
-        if unsent > 0 {
-            self.core.count_unsent(unsent);
+        self.core.count_unsent(unsent);
+        for connection in self.core.take_hang_ups() {
+            self.wire.hang_up(connection);
         }
         for event in self.core.take_events() {
             self.announcer.announce(self.seat.worker, event);
         }
     }
-}
-
-/// Which addresses answers name.
-#[derive(Clone, Debug)]
-pub(crate) struct Advertised {
-    configured: Vec<IpAddr>,
-    bound: SocketAddr,
-}
-
-impl Advertised {
-    pub(crate) fn new(config: &EngineConfig, bound: SocketAddr) -> Self {
-        Advertised {
-            configured: config.advertise.clone(),
-            bound,
-        }
-    }
-
-    /// The configured ones, or the bound one, or all of this machine of the socket's family: those that
-    /// other machines reach first.
-    pub(crate) fn candidates(&self) -> Vec<SocketAddr> {
-        let ips = if !self.configured.is_empty() {
-            self.configured.clone()
-        } else if !self.bound.ip().is_unspecified() {
-            vec![self.bound.ip()]
-        } else {
-            let found = if_addrs::get_if_addrs().unwrap_or_default();
-            usable(
-                found.iter().map(if_addrs::Interface::ip),
-                self.bound.is_ipv6(),
-            )
-        };
-        ips.into_iter()
-            .map(|ip| SocketAddr::new(ip, self.bound.port()))
-            .collect()
-    }
-}
-
-fn usable(found: impl Iterator<Item = IpAddr>, is_ipv6: bool) -> Vec<IpAddr> {
-    let mut ips: Vec<IpAddr> = found
-        .filter(|ip| ip.is_ipv6() == is_ipv6 && !ip.is_unspecified())
-        // A link-local address means nothing without its interface.
-        .filter(|ip| !matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local()))
-        .collect();
-    ips.sort_by_key(|ip| (ip.is_loopback(), *ip));
-    ips.dedup();
-    ips
 }

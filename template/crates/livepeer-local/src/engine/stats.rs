@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::diagnosis::Finding;
 use super::names::StreamName;
 
 /// A snapshot of every counter since the engine started.
@@ -28,6 +29,10 @@ pub struct StreamStats {
     pub viewers: usize,
     /// The publisher's codecs, e.g. `VP8` and `opus`.
     pub codecs: Vec<String>,
+    /// The size of the publisher's pictures in pixels, once a keyframe has told.
+    pub picture: Option<(u32, u32)>,
+    /// What its publisher should change, in words.
+    pub findings: Vec<Finding>,
     /// What was counted.
     pub counters: Counters,
 }
@@ -99,6 +104,8 @@ pub struct Drops {
     pub srtp: u64,
     /// Sent datagrams that the system did not take.
     pub send: u64,
+    /// Sent datagrams whose TCP connection was closed, or whose peer did not read fast enough.
+    pub slow_tcp: u64,
     /// For another thread of the engine, which was too busy to take them.
     pub busy: u64,
 }
@@ -114,6 +121,7 @@ impl Drops {
         self.unexpected_rtp += other.unexpected_rtp;
         self.srtp += other.srtp;
         self.send += other.send;
+        self.slow_tcp += other.slow_tcp;
         self.busy += other.busy;
     }
 }
@@ -138,6 +146,8 @@ impl StreamStats {
         if self.codecs.is_empty() {
             self.codecs = other.codecs;
         }
+        self.picture = self.picture.or(other.picture);
+        self.findings.extend(other.findings);
         self.counters.add(&other.counters);
     }
 }

@@ -15,6 +15,8 @@ use super::viewer::Link;
 const UPKEEP: Duration = Duration::from_millis(100);
 /// While a joiner is shown the past, it gets the next part this often.
 const PACE: Duration = Duration::from_millis(3);
+/// A browser whose TCP connection broke tries for this long to open another one.
+const RECONNECT: Duration = Duration::from_secs(10);
 /// Sender and receiver reports.
 const REPORT: Duration = Duration::from_secs(1);
 
@@ -244,6 +246,12 @@ impl super::config::EngineConfig {
         if !session.is_connected() {
             let age = now.saturating_duration_since(session.created);
             return (age >= self.handshake_deadline).then_some("never connected");
+        }
+        if session
+            .cut_off
+            .is_some_and(|since| now.saturating_duration_since(since) >= RECONNECT)
+        {
+            return Some("its TCP connection was closed");
         }
         let silence = now.saturating_duration_since(session.consent);
         (silence >= self.consent_deadline).then_some("no consent (RFC 7675)")

@@ -1,20 +1,22 @@
-//! The one UDP socket: read by one worker, sent on by all.
+//! The one UDP socket: read by one worker, sent on by all. What is sent over TCP connections passes here too.
 
 use std::io::{self, IoSliceMut};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::UdpSocket;
 use std::sync::Arc;
 
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
 use tokio::io::Interest;
 
-use super::outbox::{Outbox, Path};
+use super::bind::{canonical, mapped};
+use super::outbox::{Carrier, Outbox, Path};
+use super::tcp::Tcp;
 
 /// Room for bursts in the kernel, in bytes; it gives what it may.
 const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
 /// One receive buffer takes a whole run that the kernel joined.
 const RECEIVE_BYTES: usize = 64 * 1024;
 
-/// The sending side. The socket closes with the last clone, and with its [`Reader`].
+/// The sending side. The socket closes with the last clone, and with its [`Reader`]; so do TCP connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Wire {
     shared: Arc<Socket>,
@@ -24,27 +26,40 @@ pub(crate) struct Wire {
 struct Socket {
     socket: UdpSocket,
     state: UdpSocketState,
+    /// IPv4 addresses are written as IPv6 ones on the way out.
+    both_families: bool,
+    tcp: Option<Tcp>,
+}
+
+/// How many datagrams were not sent, and why.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Unsent {
+    /// The system did not take them.
+    pub(crate) udp: u64,
+    /// Their TCP connection is closed, or its peer too slow.
+    pub(crate) tcp: u64,
 }
 
 impl Wire {
-    /// Binds the socket.
+    /// Takes a bound socket, and the TCP connections beside it.
     ///
     /// # Errors
     ///
     /// What the system says.
-    pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
-        let socket = UdpSocket::bind(address)?;
+    pub(crate) fn new(socket: UdpSocket, tcp: Option<Tcp>) -> io::Result<Self> {
+        let bound = socket.local_addr()?;
         let state = UdpSocketState::new((&socket).into())?;
         // Smaller buffers are not an error.
         let _ = state.set_recv_buffer_size((&socket).into(), SOCKET_BUFFER);
         let _ = state.set_send_buffer_size((&socket).into(), SOCKET_BUFFER);
         Ok(Wire {
-            shared: Arc::new(Socket { socket, state }),
+            shared: Arc::new(Socket {
+                socket,
+                state,
+                both_families: bound.is_ipv6() && bound.ip().is_unspecified(),
+                tcp,
+            }),
         })
-    }
-
-    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.shared.socket.local_addr()
     }
 
     /// The receiving side, for a worker whose runtime is entered.
@@ -60,26 +75,49 @@ impl Wire {
         })
     }
 
-    /// Sends all that is queued. Returns how many datagrams the system did not take: UDP may lose
-    /// anything, so a full socket buffer or an unreachable peer costs these and nothing else. NACKs and
-    /// consent mend or end what follows.
-    pub(crate) fn send(&self, outbox: &mut Outbox) -> u64 {
-        let Socket { socket, state } = &*self.shared;
-        let mut unsent = 0;
+    /// Sends all that is queued. Returns how many datagrams were not taken: UDP may lose anything, so a
+    /// full socket buffer or an unreachable peer costs these and nothing else. NACKs and consent mend or
+    /// end what follows.
+    pub(crate) fn send(&self, outbox: &mut Outbox) -> Unsent {
+        let Socket {
+            socket,
+            state,
+            both_families,
+            tcp,
+        } = &*self.shared;
+        let mut unsent = Unsent::default();
         for run in outbox.runs(state.max_gso_segments()) {
+            if let Carrier::Tcp(number) = run.path.carrier {
+                let datagrams = run.contents.chunks(run.segment.max(1));
+                unsent.tcp += match tcp {
+                    Some(tcp) => tcp.send(number, datagrams),
+                    None => run.datagrams as u64,
+                };
+                continue;
+            }
             let transmit = Transmit {
-                destination: run.path.remote,
+                destination: match both_families {
+                    true => mapped(run.path.remote),
+                    false => run.path.remote,
+                },
                 ecn: None,
                 contents: run.contents,
                 segment_size: (run.datagrams > 1).then_some(run.segment),
                 src_ip: run.path.local,
             };
             if state.try_send(socket.into(), &transmit).is_err() {
-                unsent += run.datagrams as u64;
+                unsent.udp += run.datagrams as u64;
             }
         }
         outbox.clear();
         unsent
+    }
+
+    /// Closes a TCP connection once it has been written what was sent to it.
+    pub(crate) fn hang_up(&self, number: u64) {
+        if let Some(tcp) = &self.shared.tcp {
+            tcp.hang_up(number);
+        }
     }
 }
 
@@ -119,10 +157,8 @@ impl Reader {
         };
         let buffers = self.buffers.chunks(RECEIVE_BYTES);
         for (meta, buffer) in metas.iter().zip(buffers).take(count) {
-            let path = Path {
-                remote: meta.addr,
-                local: meta.dst_ip,
-            };
+            let local = meta.dst_ip.map(|ip| ip.to_canonical());
+            let path = Path::udp(canonical(meta.addr), local);
             for datagram in buffer[..meta.len].chunks(meta.stride.max(1)) {
                 take(path, datagram);
             }

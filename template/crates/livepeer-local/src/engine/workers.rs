@@ -15,6 +15,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::announcer::Announcer;
+use super::bind::{MediaSockets, media_sockets};
+use super::candidates::Advertised;
 use super::config::{EngineConfig, StartError};
 use super::core::Core;
 use super::dtls::DtlsServer;
@@ -22,18 +24,21 @@ use super::handle::Command;
 use super::outbox::Path;
 use super::routes::Routes;
 use super::seat::Seat;
-use super::socket_loop::{Advertised, SocketLoop};
+use super::socket_loop::SocketLoop;
+use super::tcp::{self, Deadlines};
 use super::wire::Wire;
 
 /// Datagrams that may wait for a worker; when it is too busy to take them, more are dropped, as the
 /// network would.
 const WAITING_DATAGRAMS: usize = 4096;
 
-/// A datagram on its way from the worker that reads the socket to the one it is for.
+/// What has come, on its way from the worker that reads the socket, or from a TCP connection, to the
+/// worker that it is for.
 #[derive(Debug)]
-pub(crate) struct Routed {
-    pub(crate) path: Path,
-    pub(crate) datagram: Box<[u8]>,
+pub(crate) enum Routed {
+    Datagram(Path, Box<[u8]>),
+    /// A TCP connection is closed.
+    Closed(Path),
 }
 
 /// What workers tell each other.
@@ -79,13 +84,11 @@ pub(crate) fn spawn(
     announcer: &Arc<Announcer>,
 ) -> Result<(SocketAddr, Vec<mpsc::UnboundedSender<Command>>), StartError> {
     let address = config.udp;
-    let socket_error = |source: io::Error| match source.kind() {
-        io::ErrorKind::AddrInUse => StartError::PortTaken { address },
-        _ => StartError::Socket { address, source },
-    };
-    let wire = Wire::bind(address).map_err(socket_error)?;
-    let bound = wire.local_addr().map_err(socket_error)?;
-    let advertised = Advertised::new(config, bound);
+    let socket_error = |source: io::Error| StartError::Socket { address, source };
+    let MediaSockets { udp, tcp } = media_sockets(config)?;
+    let bound = udp.local_addr().map_err(socket_error)?;
+    let tcp_bound = tcp.as_ref().and_then(|tcp| tcp.local_addr().ok());
+    let advertised = Advertised::new(&config.advertise, bound, tcp_bound);
     if advertised.candidates().is_empty() {
         return Err(StartError::NoAddress);
     }
@@ -112,6 +115,12 @@ pub(crate) fn spawn(
         });
     }
     let desks = Desks::from(desks);
+    let tcp = tcp.map(|listener| {
+        let most = config.max_tcp_connections;
+        tcp::spawn(listener, most, Deadlines::default(), &routes, &desks)
+    });
+    let tcp = tcp.transpose().map_err(StartError::Thread)?;
+    let wire = Wire::new(udp, tcp).map_err(socket_error)?;
     for (worker, inbox) in inboxes.into_iter().enumerate() {
         let seat = Seat {
             worker,

@@ -5,6 +5,7 @@
 mod forwarding;
 mod lifetime;
 mod repair;
+mod tcp;
 mod transport;
 
 use std::time::Duration;

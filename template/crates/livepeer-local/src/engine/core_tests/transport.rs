@@ -92,10 +92,7 @@ fn strangers_change_nothing() {
     let mut camera = publisher(&mut world);
     camera.film(&mut world, 2);
     let before = world.core.stats();
-    let stranger = crate::engine::outbox::Path {
-        remote: "203.0.113.5:1".parse().unwrap(),
-        local: None,
-    };
+    let stranger = crate::engine::outbox::Path::udp("203.0.113.5:1".parse().unwrap(), None);
     for first in 0..=255u8 {
         for length in [0, 1, 12, 20, 60, 1200] {
             world

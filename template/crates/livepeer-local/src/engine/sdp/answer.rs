@@ -1,8 +1,8 @@
 //! Writing the answer.
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
 
+use super::super::candidates::Candidate;
 use super::offer::{Media, Offer, Payload, Setup};
 
 /// What the answer says about our side of the transport.
@@ -13,7 +13,7 @@ pub(crate) struct Transport<'a> {
     /// SHA-256 of our DTLS certificate.
     pub(crate) fingerprint: &'a [u8; 32],
     /// Host candidates, best first.
-    pub(crate) candidates: &'a [SocketAddr],
+    pub(crate) candidates: &'a [Candidate],
     /// The `sess-id` of the o-line (RFC 8866 section 5.2).
     pub(crate) session: u64,
 }
@@ -151,7 +151,7 @@ impl Lines {
         }
         if tagged {
             for (index, candidate) in transport.candidates.iter().enumerate() {
-                self.candidate(index, candidate);
+                self.line(format_args!("a={}", candidate.attribute(index)));
             }
             self.line(format_args!("a=end-of-candidates"));
         }
@@ -185,17 +185,6 @@ impl Lines {
             self.line(format_args!("a=ssrc:{ssrc} cname:{cname}"));
             self.line(format_args!("a=ssrc:{ssrc} msid:{stream_id} {track}"));
         }
-    }
-
-    fn candidate(&mut self, index: usize, candidate: &SocketAddr) {
-        // RFC 8445 section 5.1.2.1: host candidates have 126, component 1 has 255.
-        let preference = 65_535 - (index as u32).min(65_535);
-        let priority = (126 << 24) | (preference << 8) | 255;
-        let (ip, port) = (candidate.ip(), candidate.port());
-        self.line(format_args!(
-            "a=candidate:{} 1 udp {priority} {ip} {port} typ host",
-            index + 1
-        ));
     }
 }
 

@@ -36,7 +36,12 @@ impl H264Profile {
             return None;
         }
         let bits = u32::from_str_radix(profile_level_id, 16).ok()?;
-        let (idc, constraints) = ((bits >> 16) as u8, (bits >> 8) as u8);
+        H264Profile::of((bits >> 16) as u8, (bits >> 8) as u8)
+    }
+
+    /// From a `profile_idc` and its constraint flags, of the offer or of the stream itself. `None` for profiles
+    /// beyond the table.
+    pub(crate) fn of(idc: u8, constraints: u8) -> Option<Self> {
         Some(match idc {
             0x42 if constraints & 0x40 != 0 => H264Profile::ConstrainedBaseline,
             0x42 => H264Profile::Baseline,
@@ -51,10 +56,22 @@ impl H264Profile {
         })
     }
 
+    /// The name of H.264's annex A.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            H264Profile::ConstrainedBaseline => "Constrained Baseline",
+            H264Profile::Baseline => "Baseline",
+            H264Profile::Main => "Main",
+            H264Profile::Extended => "Extended",
+            H264Profile::High => "High",
+            H264Profile::ConstrainedHigh => "Constrained High",
+        }
+    }
+
     /// How well a decoder of profile `self` plays a stream of profile `stream`: 0 is exactly, higher
     /// is further away, `None` is not at all. Baseline counts as constrained baseline: what sets
     /// them apart (FMO, ASO, redundant slices) no encoder on the web produces.
-    fn distance(self, stream: H264Profile) -> Option<u8> {
+    pub(crate) fn distance(self, stream: H264Profile) -> Option<u8> {
         use H264Profile::{Baseline, ConstrainedBaseline, ConstrainedHigh, High, Main};
         match (stream, self) {
             (stream, decoder) if stream == decoder => Some(0),

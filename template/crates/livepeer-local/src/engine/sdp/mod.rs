@@ -10,7 +10,7 @@ mod offer;
 mod reader;
 
 pub(crate) use answer::{AnswerLine, Outgoing, Transport, write_answer};
-pub(crate) use codec::Codec;
+pub(crate) use codec::{Codec, H264Profile, parameter};
 pub(crate) use offer::{Kind, Media, Offer, Payload, Setup};
 
 /// The largest offer that is read at all. Browsers' offers are 2 to 8 KB.

@@ -100,6 +100,21 @@ pub(crate) struct Payload {
     pub(crate) feedback: Vec<&'static str>,
 }
 
+#[cfg(test)]
+impl Payload {
+    /// As if it had been offered, without feedback and repair.
+    pub(crate) fn for_test(codec: Codec, fmtp: &str) -> Payload {
+        Payload {
+            number: 96,
+            codec,
+            rtpmap: String::new(),
+            fmtp: fmtp.to_owned(),
+            rtx: None,
+            feedback: Vec::new(),
+        }
+    }
+}
+
 impl Offer {
     /// Reads an offer; unknown lines and every candidate are ignored.
     ///
