@@ -8,7 +8,7 @@ use std::time::Duration;
 use livepeer::ApiKey;
 use url::Url;
 
-use crate::engine::{self, TcpMedia};
+use crate::engine::{self, EngineConfig, TcpMedia};
 
 /// Every knob of the local Livepeer. `Default` is a machine for development.
 #[derive(Clone, Debug)]
@@ -27,6 +27,11 @@ pub struct Config {
     pub tcp: TcpMedia,
     /// The addresses at which browsers reach those sockets. Empty: all addresses of this machine's network cards.
     pub advertise: Vec<IpAddr>,
+    /// How many threads the engine has, up to 64. 0: one for each core of the processor.
+    pub threads: usize,
+    /// So many viewers of a stream are served by the thread that has its publisher; further ones by whichever has the
+    /// least to do.
+    pub viewers_per_thread: usize,
     /// The most streams that are kept.
     pub max_streams: usize,
     /// How long a webhook that failed waits for its second attempt; every further wait is twice the last, up to an hour.
@@ -35,6 +40,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
+        let engine = EngineConfig::default();
         Config {
             base_url: default_base_url(),
             data: PathBuf::from("data/livepeer-local.json"),
@@ -42,6 +48,8 @@ impl Default for Config {
             udp: SocketAddr::from((Ipv6Addr::UNSPECIFIED, 7300)),
             tcp: TcpMedia::BesideUdp,
             advertise: Vec::new(),
+            threads: engine.threads,
+            viewers_per_thread: engine.viewers_per_thread,
             max_streams: 10_000,
             webhook_retry: Duration::from_secs(5),
         }

@@ -93,6 +93,8 @@ impl Local {
             udp: config.udp,
             tcp: config.tcp,
             advertise: config.advertise.clone(),
+            threads: config.threads,
+            viewers_per_thread: config.viewers_per_thread,
             ..EngineConfig::default()
         });
         let engine = engine.await.inspect_err(|_| store.close())?;

@@ -654,3 +654,53 @@ async fn shutting_down_closes_everybody_and_tells_it() {
     );
     assert_eq!(engine.stats().await.sessions, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn viewers_that_one_thread_is_not_to_serve_play_from_another() {
+    let (local, server) = TestLocal::serving_with(|config| {
+        config.threads = 2;
+        config.viewers_per_thread = 1;
+    })
+    .await;
+    let studio = studio(&server);
+    let stream = studio
+        .create_stream(&NewStream::source_only("show"))
+        .await
+        .unwrap();
+    let feed = Feed::start(&studio, &stream, VideoCodec::H264)
+        .await
+        .unwrap();
+    let mut players = Vec::new();
+    for _ in 0..4 {
+        players.push(play(&studio, &stream, None).await.unwrap());
+    }
+    for player in &mut players {
+        let stats = receive(player, 30, 50).await;
+        assert!(stats.video.keyframes >= 1, "{stats:?}");
+        assert_eq!(stats.video.lost() + stats.audio.lost(), 0, "{stats:?}");
+    }
+    let name = stream.playback_id.as_str().into();
+    let counted = local.local.engine().stats().await.streams[&name].clone();
+    assert_eq!((counted.viewers, counted.mirrors), (4, 1));
+
+    // A publisher that comes back is followed there too.
+    let again = Feed::start(&studio, &stream, VideoCodec::H264)
+        .await
+        .unwrap();
+    feed.over().await;
+    for player in &mut players {
+        let before = player.stats();
+        receive(player, before.video.frames + 30, before.audio.packets + 50).await;
+    }
+    studio.terminate_stream(&stream.id).await.unwrap();
+    again.over().await;
+    for player in players {
+        closed(player.state()).await;
+    }
+    let gone = async {
+        while !local.local.engine().stats().await.streams.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, gone).await.expect("nothing is left");
+}

@@ -35,6 +35,7 @@ impl Core {
         let payloads = plan.tracks.map(|track| track.map(|(_, payload)| payload));
         self.next_key += 1;
         let key = self.next_key;
+        self.come_home(name);
         let stream = self.streams.entry(name.clone()).or_insert_with(Stream::new);
         let continues = stream.take_tracks(payloads);
         // First of all, so that the stream is never empty while the older sessions go.

@@ -19,9 +19,13 @@ pub struct EngineConfig {
     /// The addresses that answers name as candidates. Empty: every address of this machine's
     /// interfaces, loopback included. Behind a NAT or in a container, name the public one here.
     pub advertise: Vec<IpAddr>,
-    /// How many threads share the work, up to 64: streams are spread over them. 0: one for each core of
+    /// How many threads share the work, up to 64: streams are spread over them,
+    /// and the viewers of a large stream. 0: one for each core of
     /// the processor that this process may use.
     pub threads: usize,
+    /// So many viewers of a stream are served by the thread that has its publisher; further ones by
+    /// whichever has the fewest sessions.
+    pub viewers_per_thread: usize,
     /// The most sessions, publishers and viewers together.
     pub max_sessions: usize,
     /// The most viewers of one stream.
@@ -55,6 +59,7 @@ impl Default for EngineConfig {
             max_tcp_connections: 512,
             advertise: Vec::new(),
             threads: 0,
+            viewers_per_thread: 500,
             max_sessions: 4000,
             max_viewers_per_stream: 2000,
             publisher_bitrate: 3_000_000,

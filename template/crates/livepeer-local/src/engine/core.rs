@@ -19,6 +19,7 @@ use super::dtls::DtlsServer;
 use super::names::{SessionId, StreamEvent, StreamName};
 use super::outbox::{Carrier, Outbox, Path, TransportAddress};
 use super::placement::Lease;
+use super::relay::Letter;
 use super::routes::RouteChange;
 use super::seat::Seat;
 use super::session::{Leg, Session};
@@ -42,6 +43,7 @@ pub(crate) struct Core {
     pub(super) dirty: Vec<StreamName>,
     events: Vec<StreamEvent>,
     routes: Vec<RouteChange>,
+    pub(super) letters: Vec<Letter>,
     pub(super) out: Outbox,
     /// TCP connections that no session uses any more.
     hang_ups: Vec<u64>,
@@ -69,6 +71,7 @@ impl Core {
             dirty: Vec::new(),
             events: Vec::new(),
             routes: Vec::new(),
+            letters: Vec::new(),
             out: Outbox::default(),
             hang_ups: Vec::new(),
             past: Counters::default(),
@@ -227,14 +230,23 @@ impl Core {
         }
     }
 
-    fn drop_if_empty(&mut self, name: &StreamName) {
+    /// A home goes with the last session, wherever that was. A mirror takes its leave in `upkeep.rs`.
+    pub(super) fn drop_if_empty(&mut self, name: &StreamName) {
         if let Some(stream) = self.streams.get(name)
+            && stream.home.is_none()
             && stream.publisher.is_none()
             && stream.viewers.is_empty()
+            && stream.mirrors.is_empty()
         {
-            self.past.add(&stream.counters);
-            self.streams.remove(name);
+            self.forget(name);
         }
+    }
+
+    /// Takes a stream out, without its sessions.
+    pub(super) fn forget(&mut self, name: &StreamName) -> Option<Stream> {
+        let stream = self.streams.remove(name)?;
+        self.past.add(&stream.counters);
+        Some(stream)
     }
 
     /// A snapshot of every counter.
@@ -259,6 +271,7 @@ impl Core {
                 live: stream.live,
                 publisher: stream.publisher.is_some(),
                 viewers: stream.viewers.iter().filter(connected).count(),
+                mirrors: stream.mirrors.len(),
                 codecs: codecs.map(|track| track.codec().to_string()).collect(),
                 counters: stream.counters,
             };

@@ -16,8 +16,11 @@ use super::dtls::DtlsServer;
 use super::fake_peer::{Manner, Peer, Sent, dial};
 use super::names::{OfferError, StreamEvent, StreamName};
 use super::outbox::Path;
+use super::routes::Routes;
 use super::rtcp;
 use super::sdp::Offer;
+use super::seat::Seat;
+use super::stats::Stats;
 
 /// Where the engine is.
 pub(super) const ENGINE: SocketAddr = SocketAddr::new(
@@ -36,7 +39,11 @@ type Loss = Box<dyn FnMut(Id, bool, &mut Vec<u8>) -> bool>;
 
 /// The core and its peers.
 pub(super) struct World {
+    /// Worker 0.
     pub(super) core: Core,
+    /// The further workers.
+    pub(super) others: Vec<Core>,
+    routes: Routes,
     pub(super) now: Instant,
     pub(super) peers: Vec<Peer>,
     pub(super) events: Vec<StreamEvent>,
@@ -50,11 +57,26 @@ pub(super) fn stream() -> StreamName {
 
 impl World {
     pub(super) fn new(config: EngineConfig) -> Self {
+        Self::with_workers(config, 1)
+    }
+
+    /// Several cores, wired together as the threads are.
+    pub(super) fn with_workers(config: EngineConfig, workers: usize) -> Self {
         let provider = rtc_crypto::default_provider().unwrap();
-        let mut core = Core::new(config, DtlsServer::new(provider.clone()).unwrap());
-        core.set_candidates(vec![Candidate::udp(ENGINE)]);
+        let dtls = DtlsServer::new(provider.clone()).unwrap();
+        let mut cores = (0..workers).map(|worker| {
+            let mut core = Core::new(config.clone(), dtls.clone());
+            core.set_seat(Seat {
+                worker,
+                of: workers,
+            });
+            core.set_candidates(vec![Candidate::udp(ENGINE)]);
+            core
+        });
         World {
-            core,
+            core: cores.next().unwrap(),
+            others: cores.collect(),
+            routes: Routes::new(workers),
             now: Instant::now(),
             peers: Vec::new(),
             events: Vec::new(),
@@ -72,8 +94,44 @@ impl World {
         self.connect("recvonly", "VP8", Manner::default())
     }
 
+    /// Plays at a worker, which asks the stream's home, worker 0, first.
+    pub(super) fn play_at(&mut self, worker: usize) -> Result<Id, OfferError> {
+        let now = self.now;
+        if !self.core_at(worker).mirror(now, &stream(), 0) {
+            self.exchange();
+        }
+        assert!(!self.core_at(worker).is_asking(&stream()));
+        self.connect_at(worker, "recvonly", "VP8", Manner::default())
+    }
+
+    pub(super) fn core_at(&mut self, worker: usize) -> &mut Core {
+        match worker {
+            0 => &mut self.core,
+            _ => &mut self.others[worker - 1],
+        }
+    }
+
+    /// Of all workers.
+    pub(super) fn stats(&self) -> Stats {
+        let mut all = self.core.stats();
+        for core in &self.others {
+            all.add(core.stats());
+        }
+        all
+    }
+
     pub(super) fn connect(
         &mut self,
+        direction: &str,
+        codec: &str,
+        manner: Manner,
+    ) -> Result<Id, OfferError> {
+        self.connect_at(0, direction, codec, manner)
+    }
+
+    pub(super) fn connect_at(
+        &mut self,
+        worker: usize,
         direction: &str,
         codec: &str,
         manner: Manner,
@@ -82,8 +140,14 @@ impl World {
         let (config, offer) = dial(&self.provider, direction, codec, manner);
         let offer = Offer::parse(&offer).unwrap();
         let answer = match direction {
-            "sendonly" => self.core.publish(self.now, &stream(), &offer),
-            _ => self.core.play(self.now, &stream(), &offer),
+            "sendonly" => {
+                let now = self.now;
+                self.core_at(worker).publish(now, &stream(), &offer)
+            }
+            _ => {
+                let now = self.now;
+                self.core_at(worker).play(now, &stream(), &offer)
+            }
         }?;
         let id = self.peers.len();
         let address = SocketAddr::from(([198, 51, 100, 1], 5000 + id as u16));
@@ -113,8 +177,12 @@ impl World {
         for id in 0..self.peers.len() {
             self.peer_timers(id);
         }
-        if self.core.poll_timeout().is_some_and(|at| at <= self.now) {
-            self.core.handle_timeout(self.now);
+        let now = self.now;
+        for worker in 0..=self.others.len() {
+            let core = self.core_at(worker);
+            if core.poll_timeout().is_some_and(|at| at <= now) {
+                core.handle_timeout(now);
+            }
         }
         self.exchange();
     }
@@ -123,16 +191,22 @@ impl World {
     pub(super) fn exchange(&mut self) {
         loop {
             let now = self.now;
-            self.core.flush(now);
-            self.events.extend(self.core.take_events());
-            let sent: Vec<(Path, Vec<u8>)> = self
-                .core
-                .outbox()
-                .runs(1)
-                .map(|run| (run.path, run.contents.to_vec()))
-                .collect();
-            self.core.outbox().clear();
-            let mut quiet = sent.is_empty();
+            let (mut sent, mut letters) = (Vec::<(Path, Vec<u8>)>::new(), Vec::new());
+            for worker in 0..=self.others.len() {
+                let core = self.core_at(worker);
+                core.flush(now);
+                let (seat, changes, events) = (core.seat(), core.take_routes(), core.take_events());
+                letters.extend(core.take_letters());
+                let runs = core.outbox().runs(1);
+                sent.extend(runs.map(|run| (run.path, run.contents.to_vec())));
+                core.outbox().clear();
+                self.routes.apply(seat, changes);
+                self.events.extend(events);
+            }
+            let mut quiet = sent.is_empty() && letters.is_empty();
+            for letter in letters {
+                self.core_at(letter.to).handle_letter(now, letter);
+            }
             for (path, mut datagram) in sent {
                 assert_eq!(
                     path.local,
@@ -199,8 +273,9 @@ impl World {
         if (self.loss)(id, true, &mut datagram) {
             return;
         }
-        self.core
-            .handle_datagram(self.now, self.path(id), &datagram);
+        let (now, path) = (self.now, self.path(id));
+        let worker = self.routes.worker(path, &datagram);
+        self.core_at(worker).handle_datagram(now, path, &datagram);
     }
 
     /// How the engine sees where a peer is.

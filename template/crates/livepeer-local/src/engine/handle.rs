@@ -11,6 +11,7 @@ use super::names::{Answer, OfferError, SessionId, StreamEvent, StreamName};
 use super::negotiate;
 use super::placement::{Lease, Placement};
 use super::sdp::Offer;
+use super::socket_loop::Play;
 use super::stats::Stats;
 use super::workers;
 
@@ -39,12 +40,7 @@ pub(crate) enum Command {
         Lease,
         oneshot::Sender<Result<Answer, OfferError>>,
     ),
-    Play(
-        StreamName,
-        Offer,
-        Lease,
-        oneshot::Sender<Result<Answer, OfferError>>,
-    ),
+    Play(Play),
     End(SessionId, oneshot::Sender<bool>),
     EndStream(StreamName, oneshot::Sender<()>),
     Stats(oneshot::Sender<Stats>),
@@ -112,7 +108,12 @@ impl Engine {
         };
         let stream = stream.clone();
         self.ask(lease.worker(), |reply| {
-            Command::Play(stream, offer, lease, reply)
+            Command::Play(Play {
+                stream,
+                offer,
+                lease,
+                reply,
+            })
         })
         .await
         .unwrap_or(Err(OfferError::ShuttingDown))

@@ -24,6 +24,8 @@ mod bind;
 mod candidates;
 mod core;
 mod demux;
+mod mirror;
+mod relay;
 mod tcp;
 mod tcp_queue;
 #[cfg(test)]

@@ -42,7 +42,6 @@ pub(crate) struct Lease {
     stream: StreamName,
     publishes: bool,
     worker: usize,
-    #[allow(dead_code)] // Read once viewers are served away from home.
     home: usize,
 }
 
@@ -51,8 +50,7 @@ impl Placement {
         Arc::new(Placement {
             max_sessions: config.max_sessions,
             max_viewers_per_stream: config.max_viewers_per_stream,
-            // Until viewers can be served away from home.
-            viewers_per_thread: usize::MAX,
+            viewers_per_thread: config.viewers_per_thread,
             taken: Mutex::new(Taken {
                 sessions: vec![0; workers],
                 streams: HashMap::new(),
@@ -159,6 +157,11 @@ impl Lease {
     pub(crate) fn worker(&self) -> usize {
         self.worker
     }
+
+    /// The worker that has the stream's publisher.
+    pub(crate) fn home(&self) -> usize {
+        self.home
+    }
 }
 
 impl Drop for Lease {
@@ -187,11 +190,10 @@ mod tests {
         let config = EngineConfig {
             max_sessions: 8,
             max_viewers_per_stream: 5,
+            viewers_per_thread: 2,
             ..EngineConfig::default()
         };
-        let mut placement = Placement::new(&config, workers);
-        Arc::get_mut(&mut placement).unwrap().viewers_per_thread = 2;
-        placement
+        Placement::new(&config, workers)
     }
 
     fn viewers(placement: &Arc<Placement>, stream: &str, count: usize) -> Vec<Lease> {

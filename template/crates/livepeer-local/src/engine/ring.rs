@@ -74,7 +74,8 @@ impl Ring {
         (from.max(self.tail())..self.head).filter_map(|index| self.get(index))
     }
 
-    pub(crate) fn insert(&mut self, packet: Packet) -> Inserted {
+    pub(crate) fn insert(&mut self, packet: impl Into<Arc<Packet>>) -> Inserted {
+        let packet = packet.into();
         let index = packet.index;
         if index < self.tail() || self.get(index).is_some() {
             return Inserted::Useless;
@@ -84,7 +85,7 @@ impl Ring {
         }
         let missing = index.checked_sub(self.head);
         let slot = self.slot(index);
-        self.slots[slot] = Some(Arc::new(packet));
+        self.slots[slot] = Some(packet);
         match missing {
             None => Inserted::Late,
             Some(missing) => {

@@ -3,13 +3,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot;
 use tokio::time::sleep_until;
 
 use super::announcer::Announcer;
 use super::candidates::Advertised;
 use super::core::Core;
 use super::handle::Command;
+use super::names::{Answer, OfferError, StreamName};
+use super::placement::Lease;
 use super::routes::Routes;
+use super::sdp::Offer;
 use super::seat::Seat;
 use super::wire::{Reader, Wire};
 use super::workers::{Desks, Inbox, Mail, Routed, stop_all};
@@ -18,6 +22,16 @@ use super::workers::{Desks, Inbox, Mail, Routed, stop_all};
 const ADDRESSES_FRESH: Duration = Duration::from_secs(5);
 /// Datagrams from the worker that reads the socket that are taken as one batch.
 const ROUTED_BATCH: usize = 256;
+/// The same for letters.
+const MAIL_BATCH: usize = 64;
+
+/// A viewer's offer.
+pub(crate) struct Play {
+    pub(crate) stream: StreamName,
+    pub(crate) offer: Offer,
+    pub(crate) lease: Lease,
+    pub(crate) reply: oneshot::Sender<Result<Answer, OfferError>>,
+}
 
 /// One worker.
 pub(crate) struct SocketLoop {
@@ -31,6 +45,8 @@ pub(crate) struct SocketLoop {
     announcer: Arc<Announcer>,
     advertised: Advertised,
     addresses_at: Instant,
+    /// Until the stream's home has told what they are to be answered.
+    waiting: Vec<Play>,
 }
 
 impl SocketLoop {
@@ -53,12 +69,14 @@ impl SocketLoop {
             announcer,
             advertised,
             addresses_at: Instant::now(),
+            waiting: Vec::new(),
         }
     }
 
     /// Works until the engine's handle is gone or says so.
     pub(crate) async fn run(mut self, mut inbox: Inbox) {
         let mut routed = Vec::with_capacity(ROUTED_BATCH);
+        let mut mail = Vec::with_capacity(MAIL_BATCH);
         loop {
             let timeout = self.core.poll_timeout();
             let timer = async {
@@ -75,9 +93,12 @@ impl SocketLoop {
             };
             tokio::select! {
                 biased;
-                Some(mail) = inbox.mail.recv() => match mail {
-                    Mail::Stop => return self.stop(),
-                },
+                1.. = inbox.mail.recv_many(&mut mail, MAIL_BATCH) => {
+                    if mail.iter().any(|mail| matches!(mail, Mail::Stop)) {
+                        return self.stop();
+                    }
+                    self.take_mail(&mut mail);
+                }
                 command = inbox.commands.recv() => match command {
                     Some(Command::Shutdown(reply)) => {
                         self.stop();
@@ -128,13 +149,13 @@ impl SocketLoop {
                 }
                 let _ = reply.send(answer);
             }
-            Command::Play(stream, offer, lease, reply) => {
-                self.refresh_addresses(now);
-                let answer = self.core.play(now, &stream, &offer);
-                if let Ok(answer) = &answer {
-                    self.core.hold(&answer.session, lease);
+            Command::Play(play) => {
+                let home = play.lease.home();
+                let is_here = home == self.seat.worker;
+                match is_here || self.core.mirror(now, &play.stream, home) {
+                    true => self.play(now, play),
+                    false => self.waiting.push(play),
                 }
-                let _ = reply.send(answer);
             }
             Command::End(session, reply) => {
                 let _ = reply.send(self.core.end(now, &session));
@@ -149,6 +170,39 @@ impl SocketLoop {
             Command::Shutdown(_) => {}
             #[cfg(test)]
             Command::Panic => panic!("a test wants it"),
+        }
+    }
+
+    fn play(&mut self, now: Instant, play: Play) {
+        self.refresh_addresses(now);
+        let answer = self.core.play(now, &play.stream, &play.offer);
+        if let Ok(answer) = &answer {
+            self.core.hold(&answer.session, play.lease);
+        }
+        let _ = play.reply.send(answer);
+    }
+
+    fn take_mail(&mut self, mail: &mut Vec<Mail>) {
+        let now = Instant::now();
+        for mail in mail.drain(..) {
+            if let Mail::Letter(letter) = mail {
+                self.core.handle_letter(now, letter);
+            }
+        }
+        for play in std::mem::take(&mut self.waiting) {
+            match self.core.is_asking(&play.stream) {
+                true => self.waiting.push(play),
+                false => self.play(now, play),
+            }
+        }
+        self.core.flush(now);
+    }
+
+    /// Hands on what the core wants other workers to know.
+    fn post(&mut self) {
+        for letter in self.core.take_letters() {
+            // A worker that is gone takes the engine with it.
+            let _ = self.desks[letter.to].mail.send(Mail::Letter(letter));
         }
     }
 
@@ -180,6 +234,13 @@ impl SocketLoop {
                 core.count_unrouted();
             }
         });
+        self.relay_and_flush(now);
+    }
+
+    /// The other workers do not wait until this one's viewers are served.
+    fn relay_and_flush(&mut self, now: Instant) {
+        self.core.relay();
+        self.post();
         self.core.flush(now);
     }
 
@@ -193,11 +254,12 @@ impl SocketLoop {
                 Routed::Closed(path) => self.core.handle_disconnect(now, path),
             }
         }
-        self.core.flush(now);
+        self.relay_and_flush(now);
     }
 
     /// Brings out what the core has: first the routes, since what is sent may be answered at once.
     fn send(&mut self) {
+        self.post();
         self.routes.apply(self.seat, self.core.take_routes());
         let unsent = self.wire.send(self.core.outbox());
         self.core.count_unsent(unsent);

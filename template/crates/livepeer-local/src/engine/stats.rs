@@ -27,6 +27,8 @@ pub struct StreamStats {
     pub publisher: bool,
     /// Viewers whose DTLS handshake is done.
     pub viewers: usize,
+    /// Threads that serve viewers besides the one that has the publisher.
+    pub mirrors: usize,
     /// The publisher's codecs, e.g. `VP8` and `opus`.
     pub codecs: Vec<String>,
     /// The size of the publisher's pictures in pixels, once a keyframe has told.
@@ -143,6 +145,7 @@ impl StreamStats {
         self.live |= other.live;
         self.publisher |= other.publisher;
         self.viewers += other.viewers;
+        self.mirrors += other.mirrors;
         if self.codecs.is_empty() {
             self.codecs = other.codecs;
         }

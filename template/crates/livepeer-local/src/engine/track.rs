@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::config::ReplayLimit;
+use super::relay::TrackUpdate;
 use super::ring::{Inserted, Packet, Ring};
 use super::sdp::{Codec, Payload};
 
@@ -30,7 +31,8 @@ pub(crate) struct Track {
 }
 
 /// The publisher's last sender report: which moment of its clock a timestamp means.
-struct Report {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Report {
     ntp: u64,
     /// On the stream's time line.
     timestamp: u32,
@@ -79,6 +81,31 @@ impl Track {
         }
         self.rate.count(now, bytes);
         inserted
+    }
+
+    /// Takes what the stream's home has, on another worker.
+    pub(crate) fn mirror(&mut self, now: Instant, update: TrackUpdate) {
+        for packet in update.packets {
+            let (index, timestamp) = (packet.index, packet.timestamp);
+            match self.ring.insert(packet) {
+                Inserted::Newest { .. } => self.newest = Some((timestamp, now)),
+                Inserted::Late => self.late.push(index),
+                Inserted::Useless => {}
+            }
+        }
+        self.lost = update.lost;
+        self.report = update.report;
+        self.rate.bits_per_second = update.bitrate;
+    }
+
+    /// The newest hole that will stay one.
+    pub(crate) fn lost(&self) -> Option<u64> {
+        self.lost
+    }
+
+    /// The publisher's last sender report.
+    pub(crate) fn last_report(&self) -> Option<Report> {
+        self.report
     }
 
     /// A hole that will stay one.

@@ -36,11 +36,20 @@ impl Core {
         if due(self.next_upkeep) {
             self.next_upkeep = Some(now + UPKEEP);
             self.upkeep(now);
-            if self.sessions.is_empty() {
+            if self.sessions.is_empty() && self.streams.is_empty() {
                 self.next_upkeep = None;
             }
         }
         self.flush(now);
+    }
+
+    pub(super) fn mark_dirty(&mut self, name: &StreamName) {
+        if let Some(stream) = self.streams.get_mut(name)
+            && !stream.dirty
+        {
+            stream.dirty = true;
+            self.dirty.push(name.clone());
+        }
     }
 
     fn mark_all_dirty(&mut self) {
@@ -63,14 +72,12 @@ impl Core {
     }
 
     fn flush_stream(&mut self, now: Instant, name: &StreamName) {
+        self.relay_stream(name);
         let Some(stream) = self.streams.get_mut(name) else {
             return;
         };
         stream.dirty = false;
-        let late = stream
-            .tracks
-            .each_mut()
-            .map(|track| track.as_mut().map(|t| t.take_late()).unwrap_or_default());
+        let late = stream.take_late();
         let Stream {
             viewers,
             tracks,
@@ -106,6 +113,7 @@ impl Core {
             let at = now + PACE;
             self.next_pace = Some(self.next_pace.map_or(at, |next| next.min(at)));
         }
+        self.ask_home(now, name);
         self.feed_back(now, name);
     }
 
@@ -181,6 +189,7 @@ impl Core {
         for key in over {
             self.remove(now, key);
         }
+        self.leave_unplayed();
         self.report(now);
     }
 

@@ -6,7 +6,8 @@
 //! 2. Every worker sends on the same socket (`wire.rs`).
 //! 3. A command goes to the worker that it concerns: a new session to the one that has a place for it
 //!    (`placement.rs`), any other to the one that the session's id names (`seat.rs`).
-//! 4. A worker that panics takes the whole engine with it, so that nobody waits for it in vain.
+//! 4. A stream that more viewers play than one worker is to serve is mirrored on others (`mirror.rs`).
+//! 5. A worker that panics takes the whole engine with it, so that nobody waits for it in vain.
 
 use std::io;
 use std::net::SocketAddr;
@@ -22,6 +23,7 @@ use super::core::Core;
 use super::dtls::DtlsServer;
 use super::handle::Command;
 use super::outbox::Path;
+use super::relay::Letter;
 use super::routes::Routes;
 use super::seat::Seat;
 use super::socket_loop::SocketLoop;
@@ -46,6 +48,8 @@ pub(crate) enum Routed {
 pub(crate) enum Mail {
     /// One of them cannot go on: the engine stops.
     Stop,
+    /// For the core, about a stream that both have.
+    Letter(Letter),
 }
 
 /// How the others reach a worker.

@@ -70,6 +70,10 @@ impl TestLocal {
 
     /// One that is also served on a port of its own, mounted as the app mounts it, with a base address to match.
     pub(crate) async fn serving() -> (TestLocal, Url) {
+        Self::serving_with(|_| {}).await
+    }
+
+    pub(crate) async fn serving_with(adjust: impl FnOnce(&mut Config)) -> (TestLocal, Url) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Url::parse(&format!(
             "http://{}/livepeer/",
@@ -77,7 +81,11 @@ impl TestLocal {
         ))
         .unwrap();
         let base_url = server.clone();
-        let local = Self::start_with(|config| config.base_url = base_url).await;
+        let local = Self::start_with(|config| {
+            config.base_url = base_url;
+            adjust(config);
+        })
+        .await;
         let router = axum::Router::new().nest("/livepeer", local.local.router());
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         (local, server)

@@ -4,6 +4,7 @@
 
 mod forwarding;
 mod lifetime;
+mod mirrors;
 mod repair;
 mod tcp;
 mod transport;
