@@ -1,12 +1,15 @@
-//! The forwarding core: no socket, no clock. Datagrams, commands and time go in; datagrams, events and
-//! the time of the next call come out.
+//! The forwarding core: no socket, no clock. Datagrams, commands, other cores' letters and time go in; datagrams,
+//! events, letters and the time of the next call come out. Each worker thread has one, and all the code below
+//! thinks in one.
 //!
-//! **After every call the caller sends what [`Core::outbox`] holds, and calls
-//! [`Core::handle_timeout`] when [`Core::poll_timeout`] says so.** The steps of a packet:
+//! **After every call the caller hands on the letters and makes the routes known, then sends what
+//! [`Core::outbox`] holds, and calls [`Core::handle_timeout`] when [`Core::poll_timeout`] says so.** The
+//! steps of a packet:
 //!
 //! 1. `demux.rs` tells STUN, DTLS and SRTP apart and finds the session.
 //! 2. `publisher.rs` puts it on its track, `track.rs` and `ring.rs` keep it.
-//! 3. [`Core::flush`], once for each batch of datagrams, has `viewer.rs` send it on.
+//! 3. [`Core::relay`] and then [`Core::flush`], once for each batch of datagrams, tell the mirrors of it
+//!    (`mirror.rs`) and have `viewer.rs` send it on.
 //! 4. `upkeep.rs` does what time demands: reports, repeats, deadlines.
 
 use std::collections::{BTreeMap, HashMap};

@@ -1,8 +1,10 @@
 //! The WebRTC engine: a forwarding unit on one UDP socket, composed from the sans-I/O parts of the
 //! `webrtc` family, without its PeerConnection. It never decodes.
 //!
-//! In reading order: the words and knobs (`names`, `config`, `stats`), the handle and the socket
-//! loop that it talks to, and the core, which has neither socket nor clock. Below the core, the way of
+//! In reading order: the words and knobs (`names`, `config`, `stats`), the handle and the worker threads that
+//! it talks to (`workers`, `socket_loop`, and what they share: `wire`, `routes`, `seat`, `placement`,
+//! `announcer`), and each worker's core, which has neither socket nor clock. Several cores know of each
+//! other only by the letters of `mirror` and `relay`. Below the core, the way of
 //! a packet: `demux`, `ice`, `hello` and `dtls`, `srtp`, `publisher`, `track`, `ring`, `viewer`, `outbox`;
 //! and of an offer: `sdp`, `negotiate`, `admission`, `session`, `stream`.
 
@@ -11,13 +13,14 @@ mod handle;
 mod names;
 mod stats;
 
+mod socket_loop;
+mod workers;
+
 mod announcer;
 mod placement;
 mod routes;
 mod seat;
-mod socket_loop;
 mod wire;
-mod workers;
 
 mod admission;
 mod bind;
