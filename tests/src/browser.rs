@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// What every browser is started with: no screen, no sandbox (containers run as root), no traffic of its own.
-const QUIET: &[&str] = &[
+pub(crate) const QUIET: &[&str] = &[
     "--headless=new",
     "--no-sandbox",
     "--disable-gpu",

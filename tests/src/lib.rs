@@ -11,6 +11,8 @@ pub mod bless;
 pub mod browser;
 pub mod generate;
 pub mod handover;
+#[cfg(feature = "lab")]
+pub mod interop;
 pub mod lock;
 pub mod model;
 pub mod new;

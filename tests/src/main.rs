@@ -31,6 +31,12 @@ enum Command {
     /// Measure in real browsers: join, latency, switch
     #[cfg(not(all(feature = "lab", not(debug_assertions))))]
     Bench(kit::handover::Args),
+    /// Play every publisher on this machine in every browser on it, through the embedded engine
+    #[cfg(all(feature = "lab", not(debug_assertions)))]
+    Interop(kit::interop::Args),
+    /// Play every publisher on this machine in every browser on it, through the embedded engine
+    #[cfg(not(all(feature = "lab", not(debug_assertions))))]
+    Interop(kit::handover::Args),
     #[command(hide = true)]
     Generate(kit::generate::Args),
 }
@@ -44,6 +50,10 @@ fn main() -> ExitCode {
         Command::Bench(args) => kit::bench::run(args),
         #[cfg(not(all(feature = "lab", not(debug_assertions))))]
         Command::Bench(args) => kit::handover::run("bench", args),
+        #[cfg(all(feature = "lab", not(debug_assertions)))]
+        Command::Interop(args) => kit::interop::run(args),
+        #[cfg(not(all(feature = "lab", not(debug_assertions))))]
+        Command::Interop(args) => kit::handover::run("interop", args),
         Command::Generate(args) => kit::generate::run(args),
     };
     match done {

@@ -74,6 +74,26 @@ fn check(headers: &HeaderMap, user_id: &str, api_key: &str) -> ApiResult<()> {
     }
 }
 
+/// Whether the API key was sent: as a bearer token, or as the password of any user, as a browser asks for it.
+pub(crate) fn has_key(headers: &HeaderMap, api_key: &str) -> bool {
+    let value = headers.get(header::AUTHORIZATION);
+    let Some((scheme, sent)) = value
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.split_once(' '))
+    else {
+        return false;
+    };
+    let sent = sent.trim();
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return same(sent, api_key);
+    }
+    let decoded = STANDARD.decode(sent).ok();
+    let decoded = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
+    let password = decoded.as_deref().and_then(|pair| pair.split_once(':'));
+    scheme.eq_ignore_ascii_case("basic")
+        && password.is_some_and(|(_, password)| same(password, api_key))
+}
+
 fn same(left: &str, right: &str) -> bool {
     left.as_bytes().ct_eq(right.as_bytes()).into()
 }

@@ -19,12 +19,13 @@
 //! Reading order: [`config`](Config); `tables` (what is kept) and `store` (the file it is kept in); `live` (what the engine
 //! knows) and `state` (both together); `schema`, `body`, `error`, `auth` (what every API route needs); `streams`,
 //! `stream_body`, `stream_list`, `playback`, `signing_keys`, `webhooks` (the API); `deliveries` (reports to webhooks); `gate` and `media`
-//! (WHIP and WHEP); [`engine`] (the packets).
+//! (WHIP and WHEP); `debug` and `metrics` (what it is doing); [`engine`] (the packets).
 
 mod auth;
 mod body;
 mod config;
 mod cors;
+mod debug;
 mod deliveries;
 pub mod engine;
 mod error;
@@ -33,6 +34,7 @@ mod gate_webhook;
 mod ids;
 mod live;
 mod media;
+mod metrics;
 mod playback;
 mod problem;
 mod schema;
@@ -132,6 +134,7 @@ impl Local {
         Router::new()
             .nest("/api", api)
             .merge(media::routes())
+            .merge(debug::routes(shared.clone()))
             .layer(from_fn(trace::log))
             .with_state(shared)
     }

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer};
+
 use super::keyframe::{h264_units, vp8_size};
 use super::sdp::{Codec, H264Profile, Payload, parameter};
 use super::sps::Sps;
@@ -23,6 +25,13 @@ pub struct Finding {
     pub effect: &'static str,
     /// What the publisher should change.
     pub mend: &'static str,
+}
+
+/// In its words, which say all that it has.
+impl Serialize for Finding {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// The kinds of [`Finding`]; there is at most one of each at a time.

@@ -73,4 +73,4 @@ pub use diagnosis::{Finding, FindingKind};
 pub use handle::Engine;
 pub use names::{Answer, NotASessionId, OfferError, SessionId, StreamEvent, StreamName};
 pub use sdp::MAX_OFFER_BYTES;
-pub use stats::{Counters, Drops, Stats, StreamStats};
+pub use stats::{Counters, Drops, JoinTimes, Stats, StreamStats};

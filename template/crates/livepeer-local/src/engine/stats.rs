@@ -1,6 +1,9 @@
 //! Counters, per stream and in all.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
 
 use super::diagnosis::Finding;
 use super::names::StreamName;
@@ -19,7 +22,8 @@ pub struct Stats {
 }
 
 /// One stream at this moment.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct StreamStats {
     /// Between [`Started`](super::StreamEvent::Started) and [`Idle`](super::StreamEvent::Idle).
     pub live: bool,
@@ -39,92 +43,135 @@ pub struct StreamStats {
     pub counters: Counters,
 }
 
-/// What is counted for a stream and in all. Bytes are RTP packets without SRTP's tag.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// RTP packets that came from publishers, authenticated and new.
-    pub packets_in: u64,
-    /// Their bytes.
-    pub bytes_in: u64,
-    /// RTP packets that went to viewers, retransmissions included.
-    pub packets_out: u64,
-    /// Their bytes.
-    pub bytes_out: u64,
-    /// Viewers that got their first packet.
-    pub joins: u64,
-    /// Joins that began at once with the pictures kept since the last keyframe.
-    pub replays: u64,
-    /// Keyframe requests that viewers sent (PLI and FIR).
-    pub plis_in: u64,
-    /// Keyframe requests that publishers were sent (PLI).
-    pub plis_out: u64,
-    /// Packets that viewers asked for again.
-    pub nacks_in: u64,
-    /// Packets that publishers were asked for again.
-    pub nacks_out: u64,
-    /// Packets that viewers were sent again.
-    pub retransmissions: u64,
-    /// Times that a publisher took over from another.
-    pub takeovers: u64,
+/// Declares counters once: as fields, as a sum, and by name with their words, for metrics and the debug page.
+macro_rules! counters {
+    (
+        $(#[$about:meta])*
+        pub struct $name:ident {
+            $($(#[doc = $words:literal])+ pub $field:ident: u64,)*
+        }
+        $(and { $(#[doc = $more_words:literal])+ pub $more:ident: $type:ty })?
+    ) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+        #[serde(rename_all = "camelCase")]
+        pub struct $name {
+            $($(#[doc = $words])+ pub $field: u64,)*
+            $($(#[doc = $more_words])+ pub $more: $type,)?
+        }
+
+        impl $name {
+            /// Each counter's name, what it counts, and its value.
+            pub fn named(&self) -> Vec<(&'static str, &'static str, u64)> {
+                vec![$((
+                    stringify!($field),
+                    concat!($($words),+).trim().trim_end_matches('.'),
+                    self.$field,
+                )),*]
+            }
+
+            pub(crate) fn add(&mut self, other: &$name) {
+                $(self.$field += other.$field;)*
+                $(self.$more.add(&other.$more);)?
+            }
+        }
+    };
 }
 
-impl Counters {
-    pub(crate) fn add(&mut self, other: &Counters) {
-        self.packets_in += other.packets_in;
-        self.bytes_in += other.bytes_in;
-        self.packets_out += other.packets_out;
-        self.bytes_out += other.bytes_out;
-        self.joins += other.joins;
-        self.replays += other.replays;
-        self.plis_in += other.plis_in;
-        self.plis_out += other.plis_out;
-        self.nacks_in += other.nacks_in;
-        self.nacks_out += other.nacks_out;
-        self.retransmissions += other.retransmissions;
-        self.takeovers += other.takeovers;
+counters! {
+    /// What is counted for a stream and in all. Bytes are RTP packets without SRTP's tag.
+    pub struct Counters {
+        /// RTP packets that came from publishers, authenticated and new.
+        pub packets_in: u64,
+        /// Bytes of RTP that came from publishers.
+        pub bytes_in: u64,
+        /// RTP packets that went to viewers, retransmissions included.
+        pub packets_out: u64,
+        /// Bytes of RTP that went to viewers.
+        pub bytes_out: u64,
+        /// Viewers that got their first packet.
+        pub joins: u64,
+        /// Joins that began at once with the pictures kept since the last keyframe.
+        pub replays: u64,
+        /// Keyframe requests that viewers sent (PLI and FIR).
+        pub plis_in: u64,
+        /// Keyframe requests that publishers were sent (PLI).
+        pub plis_out: u64,
+        /// Packets that viewers asked for again.
+        pub nacks_in: u64,
+        /// Packets that publishers were asked for again.
+        pub nacks_out: u64,
+        /// Packets that viewers were sent again.
+        pub retransmissions: u64,
+        /// Times that a publisher took over from another.
+        pub takeovers: u64,
+    }
+    and {
+        /// How long viewers waited for their first packet.
+        pub join_times: JoinTimes
     }
 }
 
-/// Why datagrams were thrown away.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Drops {
-    /// Neither STUN, DTLS nor RTP (RFC 7983), or too short to tell.
-    pub unknown_kind: u64,
-    /// From an address that no authenticated STUN check came from.
-    pub unknown_address: u64,
-    /// STUN: malformed, not a Binding request, or for no session here.
-    pub stun_unknown: u64,
-    /// STUN: wrong MESSAGE-INTEGRITY.
-    pub stun_integrity: u64,
-    /// DTLS records that could not be used.
-    pub dtls: u64,
-    /// RTP or RTCP before the handshake was done, or from the wrong side.
-    pub early: u64,
-    /// RTP of an SSRC or payload type that was not negotiated.
-    pub unexpected_rtp: u64,
-    /// RTP or RTCP that failed authentication, or came twice.
-    pub srtp: u64,
-    /// Sent datagrams that the system did not take.
-    pub send: u64,
-    /// Sent datagrams whose TCP connection was closed, or whose peer did not read fast enough.
-    pub slow_tcp: u64,
-    /// For another thread of the engine, which was too busy to take them.
-    pub busy: u64,
+counters! {
+    /// Why datagrams were thrown away.
+    pub struct Drops {
+        /// Neither STUN, DTLS nor RTP (RFC 7983), or too short to tell.
+        pub unknown_kind: u64,
+        /// From an address that no authenticated STUN check came from.
+        pub unknown_address: u64,
+        /// STUN: malformed, not a Binding request, or for no session here.
+        pub stun_unknown: u64,
+        /// STUN: wrong MESSAGE-INTEGRITY.
+        pub stun_integrity: u64,
+        /// DTLS records that could not be used.
+        pub dtls: u64,
+        /// RTP or RTCP before the handshake was done, or from the wrong side.
+        pub early: u64,
+        /// RTP of an SSRC or payload type that was not negotiated.
+        pub unexpected_rtp: u64,
+        /// RTP or RTCP that failed authentication, or came twice.
+        pub srtp: u64,
+        /// Sent datagrams that the system did not take.
+        pub send: u64,
+        /// Sent datagrams whose TCP connection was closed, or whose peer did not read fast enough.
+        pub slow_tcp: u64,
+        /// For another thread of the engine, which was too busy to take them.
+        pub busy: u64,
+    }
 }
 
-impl Drops {
-    pub(crate) fn add(&mut self, other: &Drops) {
-        self.unknown_kind += other.unknown_kind;
-        self.unknown_address += other.unknown_address;
-        self.stun_unknown += other.stun_unknown;
-        self.stun_integrity += other.stun_integrity;
-        self.dtls += other.dtls;
-        self.early += other.early;
-        self.unexpected_rtp += other.unexpected_rtp;
-        self.srtp += other.srtp;
-        self.send += other.send;
-        self.slow_tcp += other.slow_tcp;
-        self.busy += other.busy;
+/// How long viewers waited: from the answer to their offer to the first packet that they were sent, ICE and DTLS included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JoinTimes {
+    /// All of them together, in milliseconds.
+    pub total_ms: u64,
+    /// How many waited at most as long as each of [`BOUNDS_MS`](Self::BOUNDS_MS), and longer than the one before it; the last
+    /// waited longer than all.
+    pub buckets: [u64; JoinTimes::BOUNDS_MS.len() + 1],
+}
+
+impl JoinTimes {
+    /// The limits of the buckets, in milliseconds.
+    pub const BOUNDS_MS: [u64; 9] = [10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
+
+    /// How many there were.
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+
+    pub(crate) fn note(&mut self, waited: Duration) {
+        let ms = waited.as_millis() as u64;
+        self.total_ms += ms;
+        let bucket = Self::BOUNDS_MS.iter().position(|bound| ms <= *bound);
+        self.buckets[bucket.unwrap_or(Self::BOUNDS_MS.len())] += 1;
+    }
+
+    pub(crate) fn add(&mut self, other: &JoinTimes) {
+        self.total_ms += other.total_ms;
+        for (bucket, more) in self.buckets.iter_mut().zip(other.buckets) {
+            *bucket += more;
+        }
     }
 }
 

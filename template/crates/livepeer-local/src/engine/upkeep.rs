@@ -86,11 +86,15 @@ impl Core {
         } = stream;
         let (mut waiting, mut replaying) = (false, false);
         for key in viewers {
-            let Some((srtp, path, Leg::Viewer(viewer))) =
-                self.sessions.get_mut(key).and_then(Session::media)
-            else {
+            let Some(session) = self.sessions.get_mut(key) else {
                 continue;
             };
+            let created = session.created;
+            let Some((srtp, path, Leg::Viewer(viewer))) = session.media() else {
+                continue;
+            };
+            // A viewer has joined when it sees something, or hears it where there is nothing to see.
+            let main = usize::from(viewer.tracks[1].is_some());
             let mut link = Link {
                 srtp,
                 path,
@@ -100,7 +104,13 @@ impl Core {
             for (slot, sender) in viewer.tracks.iter_mut().enumerate() {
                 if let (Some(sender), Some(track)) = (sender, &tracks[slot]) {
                     let limit = self.config.replay_limit();
+                    let was_waiting = sender.is_waiting();
                     sender.forward(now, track, &late[slot], limit, &mut link);
+                    if slot == main && was_waiting && !sender.is_waiting() {
+                        link.counters.joins += 1;
+                        let waited = now.saturating_duration_since(created);
+                        link.counters.join_times.note(waited);
+                    }
                     waiting |= slot == 1 && sender.is_waiting();
                     replaying |= sender.is_replaying();
                 }

@@ -142,7 +142,6 @@ impl Sender {
             let Some(cursor) = begin(now, since, track, limit) else {
                 return;
             };
-            link.counters.joins += u64::from(track.codec().is_video());
             link.counters.replays += u64::from(cursor.replay.is_some() && since == now);
             self.state = State::Playing(cursor);
         }
