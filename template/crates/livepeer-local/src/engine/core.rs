@@ -51,7 +51,7 @@ pub(crate) struct Core {
     /// TCP connections that no session uses any more.
     hang_ups: Vec<u64>,
     /// Of streams that are gone.
-    past: Counters,
+    pub(super) past: Counters,
     pub(super) drops: Drops,
     pub(super) next_upkeep: Option<Instant>,
     pub(super) next_nack: Option<Instant>,
@@ -241,15 +241,9 @@ impl Core {
             && stream.viewers.is_empty()
             && stream.mirrors.is_empty()
         {
-            self.forget(name);
+            self.past.add(&stream.counters);
+            self.streams.remove(name);
         }
-    }
-
-    /// Takes a stream out, without its sessions.
-    pub(super) fn forget(&mut self, name: &StreamName) -> Option<Stream> {
-        let stream = self.streams.remove(name)?;
-        self.past.add(&stream.counters);
-        Some(stream)
     }
 
     /// A snapshot of every counter.

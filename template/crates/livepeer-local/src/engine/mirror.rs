@@ -67,12 +67,14 @@ impl Core {
                     self.mark_dirty(&name);
                 }
             }
-            Relay::Left => {
-                if let Some(stream) = stream {
+            Relay::Left(counters) => match stream {
+                Some(stream) => {
                     stream.mirrors.retain(|mirror| mirror.worker != from);
+                    stream.counters.add(&counters);
                     self.drop_if_empty(&name);
                 }
-            }
+                None => self.past.add(&counters),
+            },
             Relay::NotLive => {
                 if stream.is_some_and(|stream| stream.home == Some(from) && stream.asking) {
                     self.streams.remove(&name);
@@ -159,8 +161,10 @@ impl Core {
     }
 
     fn take_leave(&mut self, name: &StreamName) {
-        if let Some(home) = self.forget(name).and_then(|stream| stream.home) {
-            self.write(home, name, Relay::Left);
+        if let Some(stream) = self.streams.remove(name)
+            && let Some(home) = stream.home
+        {
+            self.write(home, name, Relay::Left(Box::new(stream.counters)));
         }
     }
 
@@ -171,7 +175,7 @@ impl Core {
         };
         if let Some(home) = stream.home.take() {
             (stream.asking, stream.live) = (false, false);
-            self.write(home, name, Relay::Left);
+            self.write(home, name, Relay::Left(Box::default()));
         }
     }
 

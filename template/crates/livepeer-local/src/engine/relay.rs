@@ -7,6 +7,7 @@ use super::names::StreamName;
 use super::ring::Packet;
 use super::sdp::Payload;
 use super::session::Tracks;
+use super::stats::Counters;
 use super::track::{Report, Track};
 
 /// Updates that a mirror may be behind. Beyond that it is too busy: what comes meanwhile waits in the
@@ -29,8 +30,9 @@ pub(crate) enum Relay {
     Wanted,
     /// To the home: a viewer needs a keyframe.
     Keyframe,
-    /// To the home: the last viewer has gone, tell me no more.
-    Left,
+    /// To the home: the last viewer has gone, tell me no more. What was counted is yours now, so that a
+    /// stream's counters never go down.
+    Left(Box<Counters>),
     /// To a mirror: there is nothing to tell; the answer to `Wanted`.
     NotLive,
     /// To a mirror: the answer to `Wanted`, and from then on all that is new.

@@ -197,7 +197,7 @@ fn a_mirror_goes_with_its_last_viewer_and_comes_with_the_next() {
     let mut world = world();
     let mut camera = publisher(&mut world);
     camera.film(&mut world, 2);
-    for _ in 0..2 {
+    for round in 1..=2 {
         let away = viewer_at(&mut world, 1);
         camera.film(&mut world, 2);
         let shown = whole(&world, away, "video").len();
@@ -208,6 +208,8 @@ fn a_mirror_goes_with_its_last_viewer_and_comes_with_the_next() {
         world.run(Duration::from_millis(300));
         assert_eq!(world.stats().streams[&stream()].mirrors, 0);
         assert!(world.core_at(1).streams.is_empty());
+        let joins = world.stats().streams[&stream()].counters.joins;
+        assert_eq!(joins, round, "what it counted stays with the stream");
         assert_eq!(world.core_at(1).poll_timeout(), None);
     }
     let now = world.now;
