@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::RngExt as _;
 
+use super::bandwidth::Bandwidth;
 use super::core::Core;
 use super::names::{Answer, OfferError, StreamName};
 use super::negotiate;
@@ -86,6 +87,7 @@ impl Core {
         let tracks: Tracks<Sender> = plan
             .tracks
             .map(|track| track.map(|(payload, outgoing)| Sender::new(&payload, &outgoing)));
+        let numbered = tracks.iter().flatten().any(Sender::is_numbered);
         let our_ssrc = tracks.iter().flatten().map(Sender::ssrc).next();
         let our_ssrc = our_ssrc.unwrap_or_else(|| self.random_ssrc());
         self.next_key += 1;
@@ -98,6 +100,7 @@ impl Core {
             leg: Leg::Viewer(Viewer {
                 tracks,
                 cname: plan.cname,
+                bandwidth: Bandwidth::new(now, numbered),
             }),
             our_ssrc,
             reduced_size: reduced_size(offer),

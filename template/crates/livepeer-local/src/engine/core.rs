@@ -256,6 +256,10 @@ impl Core {
                 let session = self.sessions.get(*key);
                 session.is_some_and(Session::is_connected)
             };
+            let limited = |key: &&SessionKey| {
+                let leg = self.sessions.get(*key).map(|session| &session.leg);
+                matches!(leg, Some(Leg::Viewer(viewer)) if viewer.bandwidth.is_limited())
+            };
             let codecs = stream.tracks.iter().flatten();
             let publisher = stream.publisher.and_then(|key| self.sessions.get(&key));
             let diagnosis = publisher.and_then(|session| match &session.leg {
@@ -269,6 +273,7 @@ impl Core {
                 publisher: stream.publisher.is_some(),
                 viewers: stream.viewers.iter().filter(connected).count(),
                 mirrors: stream.mirrors.len(),
+                limited_viewers: stream.viewers.iter().filter(limited).count(),
                 codecs: codecs.map(|track| track.codec().to_string()).collect(),
                 counters: stream.counters,
             };

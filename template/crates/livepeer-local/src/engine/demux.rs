@@ -234,6 +234,7 @@ impl Core {
                         path,
                         out: &mut self.out,
                         counters: &mut stream.counters,
+                        bandwidth: &mut viewer.bandwidth,
                     };
                     for (sender, track) in viewer.tracks.iter_mut().zip(&stream.tracks) {
                         if let (Some(sender), Some(track)) = (sender, track)
@@ -252,6 +253,24 @@ impl Core {
                             stream.dirty = true;
                             self.dirty.push(session.stream.clone());
                         }
+                    }
+                }
+                (Message::TransportFeedback(feedback), Leg::Viewer(viewer)) => {
+                    viewer.bandwidth.take_feedback(now, &feedback);
+                }
+                (
+                    Message::Reception {
+                        ssrc,
+                        fraction_lost,
+                        last_report,
+                        held,
+                    },
+                    Leg::Viewer(viewer),
+                ) => {
+                    let [_, video] = &viewer.tracks;
+                    if video.as_ref().is_some_and(|video| video.ssrc() == ssrc) {
+                        let bandwidth = &mut viewer.bandwidth;
+                        bandwidth.take_report(now, fraction_lost, last_report, held);
                     }
                 }
                 _ => {}

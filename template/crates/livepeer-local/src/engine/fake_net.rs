@@ -13,7 +13,9 @@ use super::candidates::Candidate;
 use super::config::EngineConfig;
 use super::core::Core;
 use super::dtls::DtlsServer;
+use super::fake_browser::Browser;
 use super::fake_peer::{Manner, Peer, Sent, dial};
+use super::fake_wire::Wire;
 use super::names::{OfferError, StreamEvent, StreamName};
 use super::outbox::Path;
 use super::routes::Routes;
@@ -156,6 +158,15 @@ impl World {
         Ok(id)
     }
 
+    /// A viewer that does all that a browser does, behind a link that is as `link` makes it: down, up.
+    pub(super) fn watch(&mut self, link: impl FnOnce(&mut Wire, &mut Wire)) -> Id {
+        let id = self.play().unwrap();
+        let peer = &mut self.peers[id];
+        link(&mut peer.down, &mut peer.up);
+        peer.browser = Some(Browser::new(self.now, peer));
+        id
+    }
+
     /// Connects and waits for it.
     pub(super) fn connected(&mut self, id: Result<Id, OfferError>) -> Id {
         let id = id.unwrap();
@@ -175,6 +186,12 @@ impl World {
 
     fn step(&mut self) {
         for id in 0..self.peers.len() {
+            let now = self.now;
+            let arrived = self.peers[id].down.arrived(now);
+            self.peers[id].inbox.extend(arrived);
+            for datagram in self.peers[id].up.arrived(now) {
+                self.engine_takes(id, &datagram);
+            }
             self.peer_timers(id);
         }
         let now = self.now;
@@ -220,7 +237,8 @@ impl World {
                 if let Some(id) = to
                     && !(self.loss)(id, false, &mut datagram)
                 {
-                    self.peers[id].inbox.push_back(datagram);
+                    let peer = &mut self.peers[id];
+                    peer.inbox.extend(peer.down.carry(now, datagram));
                 }
             }
             for id in 0..self.peers.len() {
@@ -253,6 +271,12 @@ impl World {
             self.check(id, true);
         }
         let peer = &mut self.peers[id];
+        if let (Some(browser), Some(_)) = (&mut peer.browser, &peer.srtp) {
+            for compound in browser.speak(now) {
+                self.send_plain_rtcp(id, &compound);
+            }
+        }
+        let peer = &mut self.peers[id];
         if peer
             .endpoint
             .poll_timeout(&ENGINE)
@@ -273,9 +297,15 @@ impl World {
         if (self.loss)(id, true, &mut datagram) {
             return;
         }
+        if let Some(datagram) = self.peers[id].up.carry(self.now, datagram) {
+            self.engine_takes(id, &datagram);
+        }
+    }
+
+    fn engine_takes(&mut self, id: Id, datagram: &[u8]) {
         let (now, path) = (self.now, self.path(id));
-        let worker = self.routes.worker(path, &datagram);
-        self.core_at(worker).handle_datagram(now, path, &datagram);
+        let worker = self.routes.worker(path, datagram);
+        self.core_at(worker).handle_datagram(now, path, datagram);
     }
 
     /// How the engine sees where a peer is.

@@ -23,12 +23,15 @@ use rtc_stun::message::{BINDING_REQUEST, Message, Setter, TransactionId};
 use rtc_stun::textattrs::TextAttribute;
 use sha2::{Digest as _, Sha256};
 
+use super::fake_browser::Browser;
 use super::fake_net::ENGINE;
+use super::fake_wire::Wire;
 use super::names::Answer;
 use super::outbox::Carrier;
 use super::rtcp;
 use super::rtp::Header;
 use super::srtp::Srtp;
+use super::twcc::EXTENSION;
 
 /// A browser, as far as the engine can tell.
 pub(super) struct Peer {
@@ -52,6 +55,11 @@ pub(super) struct Peer {
     pub(super) inbox: VecDeque<Vec<u8>>,
     pub(super) next_check: Instant,
     pub(super) dtls_started: bool,
+    /// To the engine, and from it.
+    pub(super) up: Wire,
+    pub(super) down: Wire,
+    /// For a viewer that does more than take what comes.
+    pub(super) browser: Option<Browser>,
 }
 
 /// How a peer connects.
@@ -146,6 +154,9 @@ impl Peer {
             inbox: VecDeque::new(),
             next_check: now,
             dtls_started: passive,
+            up: Wire::default(),
+            down: Wire::default(),
+            browser: None,
         }
     }
 
@@ -201,7 +212,7 @@ impl Peer {
                     }
                 }
             }
-            _ => self.take_media(datagram),
+            _ => self.take_media(now, datagram),
         }
     }
 
@@ -229,15 +240,22 @@ impl Peer {
         self.suite = Some(suite);
     }
 
-    pub(super) fn take_media(&mut self, datagram: &[u8]) {
+    pub(super) fn take_media(&mut self, now: Instant, datagram: &[u8]) {
         let Some(srtp) = &mut self.srtp else {
             return;
         };
         if rtcp::is_rtcp(datagram) {
             let plain = srtp.open_rtcp(datagram).expect("RTCP of the engine opens");
-            self.feedback.extend(rtcp::parse(&plain));
+            let messages = rtcp::parse(&plain);
+            if let Some(browser) = &mut self.browser {
+                messages.iter().for_each(|m| browser.note_report(now, m));
+            }
+            self.feedback.extend(messages);
         } else if let Ok(plain) = srtp.open_rtp(datagram) {
             let header = Header::parse(&plain).expect("RTP of the engine is well-formed");
+            if let Some(browser) = &mut self.browser {
+                return browser.take(now, &plain, &header);
+            }
             let payload = plain[header.payload.clone()].to_vec();
             self.media
                 .entry(header.ssrc)
@@ -293,6 +311,7 @@ pub(super) fn offer(direction: &str, codec: &str, fingerprint: &str, passive: bo
          a=rtpmap:111 opus/48000/2\n{}\
          m=video 9 UDP/TLS/RTP/SAVPF 96 97\nc=IN IP4 0.0.0.0\na=mid:1\na=rtcp-mux\na=rtcp-rsize\n\
          a=rtpmap:96 {codec}/90000\n{fmtp}a=rtcp-fb:96 nack\na=rtcp-fb:96 nack pli\n\
+         a=rtcp-fb:96 transport-cc\na=extmap:3 {EXTENSION}\n\
          a=rtpmap:97 rtx/90000\na=fmtp:97 apt=96\n{}",
         ssrc(1),
         ssrc(2)

@@ -40,9 +40,13 @@ mod wire_tests;
 #[cfg(test)]
 mod core_tests;
 #[cfg(test)]
+mod fake_browser;
+#[cfg(test)]
 mod fake_net;
 #[cfg(test)]
 mod fake_peer;
+#[cfg(test)]
+mod fake_wire;
 
 mod negotiate;
 #[cfg(test)]
@@ -58,14 +62,22 @@ mod ice;
 mod outbox;
 mod srtp;
 
+mod bandwidth;
+#[cfg(test)]
+mod bandwidth_tests;
+mod delay;
 mod diagnosis;
 mod keyframe;
+mod meter;
 mod publisher;
+mod resends;
 mod ring;
 mod rtcp;
 mod rtp;
+mod sent;
 mod sps;
 mod track;
+mod twcc;
 mod viewer;
 
 pub use config::{EngineConfig, NotTcpMedia, StartError, TcpMedia};

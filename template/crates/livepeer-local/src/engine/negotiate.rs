@@ -48,6 +48,8 @@ pub(crate) fn publish(offer: &Offer) -> Result<PublishPlan, OfferError> {
         let Some(payload) = media.payloads.first() else {
             return Err(no_codec(media, SUPPORTED));
         };
+        let mut payload = payload.clone();
+        payload.transport_cc = None;
         lines.push(AnswerLine::Receive(payload.clone()));
         tracks[slot] = Some((index, payload.clone()));
     }
@@ -95,6 +97,12 @@ pub(crate) fn play(
         else {
             return Err(no_codec(media, &format!("this stream needs {codec}")));
         };
+        let mut payload = payload.clone();
+        // With GCM a packet that is sent again under its own SSRC must be the same bit for bit, and its
+        // transport-wide number would not be.
+        if payload.rtx.is_none() || !payload.codec.is_video() {
+            payload.transport_cc = None;
+        }
         let outgoing = Outgoing {
             ssrc: ssrc(),
             rtx_ssrc: payload.rtx.map(|_| ssrc()),

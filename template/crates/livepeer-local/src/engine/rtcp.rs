@@ -15,6 +15,8 @@ use rtc_rtcp::transport_feedbacks::transport_layer_nack::{
     TransportLayerNack, nack_pairs_from_sequence_numbers,
 };
 
+use super::twcc::Feedback;
+
 /// RFC 5761 section 4: with multiplexing, these second bytes are RTCP.
 pub(crate) fn is_rtcp(datagram: &[u8]) -> bool {
     datagram
@@ -45,6 +47,17 @@ pub(crate) enum Message {
     KeyframeRequest {
         ssrc: u32,
     },
+    /// How `ssrc` arrives, of a receiver or sender report (RFC 3550 section 6.4.1).
+    Reception {
+        ssrc: u32,
+        /// In 256ths.
+        fraction_lost: u8,
+        /// The middle of our last sender report's NTP time, and for how long it has been there in
+        /// 65536ths of a second; zero before the first.
+        last_report: u32,
+        held: u32,
+    },
+    TransportFeedback(Feedback),
 }
 
 /// Reads a decrypted compound. A part that cannot be read is left out; the others stand.
@@ -57,6 +70,10 @@ pub(crate) fn parse(compound: &[u8]) -> Vec<Message> {
             break;
         };
         rest = tail;
+        if let Some(feedback) = Feedback::parse(part) {
+            messages.push(Message::TransportFeedback(feedback));
+            continue;
+        }
         for read in packet::unmarshal(&mut part).unwrap_or_default() {
             message(read.as_ref(), &mut messages);
         }
@@ -72,6 +89,9 @@ fn message(read: &dyn Packet, messages: &mut Vec<Message>) {
             ntp: report.ntp_time,
             rtp: report.rtp_time,
         });
+        messages.extend(report.reports.iter().map(reception));
+    } else if let Some(report) = read.downcast_ref::<ReceiverReport>() {
+        messages.extend(report.reports.iter().map(reception));
     } else if let Some(nack) = read.downcast_ref::<TransportLayerNack>() {
         messages.push(Message::Nack {
             ssrc: nack.media_ssrc,
@@ -88,6 +108,15 @@ fn message(read: &dyn Packet, messages: &mut Vec<Message>) {
     } else if let Some(fir) = read.downcast_ref::<FullIntraRequest>() {
         let entries = fir.fir.iter();
         messages.extend(entries.map(|entry| Message::KeyframeRequest { ssrc: entry.ssrc }));
+    }
+}
+
+fn reception(block: &ReceptionReport) -> Message {
+    Message::Reception {
+        ssrc: block.ssrc,
+        fraction_lost: block.fraction_lost,
+        last_report: block.last_sender_report,
+        held: block.delay,
     }
 }
 

@@ -75,6 +75,60 @@ pub(crate) fn header(
     bytes
 }
 
+/// Bytes of a header with one extension in one word (RFC 8285 section 4.2).
+pub(crate) const NUMBERED_HEADER_BYTES: usize = HEADER_BYTES + 8;
+
+/// The header with a packet's transport-wide number, as the extension with this id (1 to 14).
+pub(crate) fn numbered(
+    header: &[u8; HEADER_BYTES],
+    id: u8,
+    number: u16,
+) -> [u8; NUMBERED_HEADER_BYTES] {
+    let mut bytes = [0; NUMBERED_HEADER_BYTES];
+    bytes[..HEADER_BYTES].copy_from_slice(header);
+    bytes[0] |= 0x10;
+    bytes[HEADER_BYTES..HEADER_BYTES + 4].copy_from_slice(&[0xbe, 0xde, 0, 1]);
+    // The length field is one less than the two bytes; the last is padding.
+    bytes[HEADER_BYTES + 4] = (id << 4) | 1;
+    bytes[HEADER_BYTES + 5..HEADER_BYTES + 7].copy_from_slice(&number.to_be_bytes());
+    bytes
+}
+
+/// What the extension with this id holds in a decrypted packet (RFC 8285): two bytes of it.
+pub(crate) fn number(packet: &[u8], id: u8) -> Option<u16> {
+    let start = HEADER_BYTES + 4 * usize::from(packet.first()? & 0x0f);
+    let head = packet
+        .get(start..start + 4)
+        .filter(|_| packet[0] & 0x10 != 0)?;
+    let words = usize::from(u16::from_be_bytes([head[2], head[3]]));
+    let mut rest = packet.get(start + 4..start + 4 + 4 * words)?;
+    let two_byte = match u16::from_be_bytes([head[0], head[1]]) {
+        0xbede => false,
+        profile if profile & 0xfff0 == 0x1000 => true,
+        _ => return None,
+    };
+    while let Some((first, tail)) = rest.split_first() {
+        rest = tail;
+        let (found, length) = match (*first, two_byte) {
+            (0, _) => continue,
+            (found, true) => {
+                let (length, tail) = rest.split_first()?;
+                rest = tail;
+                (found, usize::from(*length))
+            }
+            // Reserved: reading ends there.
+            (first, false) if first >> 4 == 15 => return None,
+            (first, false) => (first >> 4, usize::from(first & 0x0f) + 1),
+        };
+        let (value, tail) = rest.split_at_checked(length)?;
+        rest = tail;
+        if let (true, Some([high, low, ..])) = (found == id, value.get(..2)) {
+            return Some(u16::from_be_bytes([*high, *low]));
+        }
+    }
+    None
+}
+
 /// Extends 16-bit sequence numbers over their wraps, taking each as the nearest to the newest.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Unwrapper {
@@ -142,6 +196,34 @@ mod tests {
         assert_eq!(with(0x90, &[0xbe]), None, "half an extension header");
         assert_eq!(with(0x40, &[]), None, "version 1");
         assert_eq!(Header::parse(&plain[..11]), None);
+    }
+
+    #[test]
+    fn a_transport_wide_number_is_written_and_read_among_others() {
+        let plain = header(true, 96, 7, 90_000, 1);
+        let mut packet = numbered(&plain, 5, 0xabcd).to_vec();
+        packet.extend_from_slice(b"payload");
+        assert_eq!(number(&packet, 5), Some(0xabcd));
+        assert_eq!(number(&packet, 4), None);
+        let read = Header::parse(&packet).unwrap();
+        assert_eq!(&packet[read.payload], b"payload");
+        assert_eq!(number(&plain, 5), None);
+
+        let with = |profile: [u8; 2], extension: &[u8]| {
+            let mut packet = plain.to_vec();
+            packet[0] |= 0x10;
+            packet.extend_from_slice(&profile);
+            packet.extend_from_slice(&[0, (extension.len() / 4) as u8]);
+            packet.extend_from_slice(extension);
+            number(&packet, 5)
+        };
+        let one = [0xbe, 0xde];
+        assert_eq!(with(one, &[0x12, 1, 2, 3, 0, 0x51, 7, 8]), Some(0x0708));
+        assert_eq!(with([0x10, 0], &[1, 0, 5, 2, 7, 8, 0, 0]), Some(0x0708));
+        assert_eq!(with(one, &[0xf1, 1, 2, 0x51]), None, "reserved");
+        assert_eq!(with(one, &[0, 0, 0, 0x51]), None, "beyond the end");
+        assert_eq!(with(one, &[0x50, 7, 0, 0]), None, "one byte only");
+        assert_eq!(with([9, 9], &[0x51, 7, 8, 0]), None, "another profile");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::bandwidth::Bandwidth;
 use super::dtls::{Dtls, DtlsError, DtlsEvent, DtlsServer};
 use super::ice::Credentials;
 use super::names::{SessionId, StreamName};
@@ -64,6 +65,7 @@ pub(crate) enum Leg {
 pub(crate) struct Viewer {
     pub(crate) tracks: Tracks<Sender>,
     pub(crate) cname: String,
+    pub(crate) bandwidth: Bandwidth,
 }
 
 /// What a new session starts with.

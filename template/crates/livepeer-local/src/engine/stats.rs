@@ -33,6 +33,8 @@ pub struct StreamStats {
     pub viewers: usize,
     /// Threads that serve viewers besides the one that has the publisher.
     pub mirrors: usize,
+    /// Those of them whose link was found too thin for what they would be sent.
+    pub limited_viewers: usize,
     /// The publisher's codecs, e.g. `VP8` and `opus`.
     pub codecs: Vec<String>,
     /// The size of the publisher's pictures in pixels, once a keyframe has told.
@@ -103,6 +105,8 @@ counters! {
         pub nacks_out: u64,
         /// Packets that viewers were sent again.
         pub retransmissions: u64,
+        /// Packets that viewers were refused, because they had their share of repetitions.
+        pub nacks_refused: u64,
         /// Times that a publisher took over from another.
         pub takeovers: u64,
     }
@@ -193,6 +197,7 @@ impl StreamStats {
         self.publisher |= other.publisher;
         self.viewers += other.viewers;
         self.mirrors += other.mirrors;
+        self.limited_viewers += other.limited_viewers;
         if self.codecs.is_empty() {
             self.codecs = other.codecs;
         }

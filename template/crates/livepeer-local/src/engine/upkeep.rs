@@ -100,6 +100,7 @@ impl Core {
                 path,
                 out: &mut self.out,
                 counters,
+                bandwidth: &mut viewer.bandwidth,
             };
             for (slot, sender) in viewer.tracks.iter_mut().enumerate() {
                 if let (Some(sender), Some(track)) = (sender, &tracks[slot]) {
@@ -233,6 +234,9 @@ impl Core {
                             && !sender.is_waiting()
                             && let Some(clock) = track.report(now)
                         {
+                            if track.codec().is_video() {
+                                viewer.bandwidth.note_report(now, clock.0);
+                            }
                             compounds.push(
                                 Compound::default()
                                     .sender_report(sender.ssrc(), clock, sender.sent())

@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use super::bandwidth::Bandwidth;
 use super::config::ReplayLimit;
 use super::outbox::{Outbox, Path};
+use super::resends::{Resends, Verdict};
 use super::ring::Packet;
-use super::rtp::{HEADER_BYTES, header};
+use super::rtp::{HEADER_BYTES, header, numbered};
 use super::sdp::{Outgoing, Payload};
 use super::srtp::Srtp;
 use super::stats::Counters;
@@ -22,8 +24,6 @@ const REPLAY_BURST: f64 = 64_000.0;
 const SQUEEZE: u32 = 33;
 /// A viewer that no decodable picture can be found for is sent what there is after this long.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Packets that a viewer may be sent again, per second.
-const RESEND_RATE: f64 = 500.0;
 
 /// Where a viewer's packets go.
 pub(crate) struct Link<'a> {
@@ -31,6 +31,7 @@ pub(crate) struct Link<'a> {
     pub(crate) path: Path,
     pub(crate) out: &'a mut Outbox,
     pub(crate) counters: &'a mut Counters,
+    pub(crate) bandwidth: &'a mut Bandwidth,
 }
 
 /// One track of one viewer.
@@ -38,14 +39,15 @@ pub(crate) struct Sender {
     payload_type: u8,
     ssrc: u32,
     rtx: Option<Rtx>,
+    /// The id of the extension with transport-wide numbers. Only with `rtx`: each sending has another.
+    transport_cc: Option<u8>,
     /// The sequence number of the first packet sent. Below 2^15, so that receivers count the first
     /// rollover as we do.
     first_sequence: u16,
     state: State,
     packets: u32,
     octets: u32,
-    resends: f64,
-    resends_at: Option<Instant>,
+    resends: Resends,
 }
 
 struct Rtx {
@@ -99,18 +101,23 @@ impl Sender {
         Sender {
             payload_type: payload.number,
             ssrc: outgoing.ssrc,
+            transport_cc: payload.transport_cc.filter(|_| rtx.is_some()),
             rtx,
             first_sequence: rand::random::<u16>() >> 1,
             state: State::Waiting { since: None },
             packets: 0,
             octets: 0,
-            resends: RESEND_RATE,
-            resends_at: None,
+            resends: Resends::new(),
         }
     }
 
     pub(crate) fn ssrc(&self) -> u32 {
         self.ssrc
+    }
+
+    /// Whether its packets have transport-wide numbers.
+    pub(crate) fn is_numbered(&self) -> bool {
+        self.transport_cc.is_some()
     }
 
     pub(crate) fn is_waiting(&self) -> bool {
@@ -150,6 +157,7 @@ impl Sender {
         };
         if let Some(replay) = &mut cursor.replay {
             let rate = (REPLAY_SPEED * track.bitrate()).max(REPLAY_MIN_RATE);
+            let rate = link.bandwidth.replay_rate(now, rate);
             let elapsed = now.saturating_duration_since(replay.at).as_secs_f64();
             replay.budget = (replay.budget + elapsed * rate as f64 / 8.0).min(REPLAY_BURST);
             replay.at = now;
@@ -157,13 +165,13 @@ impl Sender {
         let (first, next) = (cursor.first, cursor.next);
         for index in late.iter().filter(|index| (first..next).contains(*index)) {
             if let Some(packet) = track.ring.get(*index) {
-                self.send(packet, link);
+                self.send(now, packet, link);
             }
         }
-        self.advance(track, link);
+        self.advance(now, track, link);
     }
 
-    fn advance(&mut self, track: &Track, link: &mut Link) {
+    fn advance(&mut self, now: Instant, track: &Track, link: &mut Link) {
         loop {
             let State::Playing(cursor) = &mut self.state else {
                 return;
@@ -182,12 +190,12 @@ impl Sender {
             }
             cursor.next += 1;
             if let Some(packet) = packet {
-                self.send(packet, link);
+                self.send(now, packet, link);
             }
         }
     }
 
-    fn send(&mut self, packet: &Packet, link: &mut Link) {
+    fn send(&mut self, now: Instant, packet: &Packet, link: &mut Link) {
         let State::Playing(cursor) = &self.state else {
             return;
         };
@@ -201,7 +209,26 @@ impl Sender {
         );
         self.packets = self.packets.wrapping_add(1);
         self.octets = self.octets.wrapping_add(packet.payload.len() as u32);
-        seal(&header, &[], &packet.payload, link);
+        self.seal(now, &header, &[], &packet.payload, link);
+    }
+
+    /// Encrypts a packet, with a number where the viewer gives feedback by number.
+    fn seal(
+        &self,
+        now: Instant,
+        header: &[u8; HEADER_BYTES],
+        prefix: &[u8],
+        payload: &[u8],
+        link: &mut Link,
+    ) {
+        let bytes = header.len() + prefix.len() + payload.len();
+        let number = link
+            .bandwidth
+            .note_sent(now, bytes, self.transport_cc.is_some());
+        match self.transport_cc {
+            Some(id) => seal(&numbered(header, id, number), prefix, payload, link),
+            None => seal(header, prefix, payload, link),
+        }
     }
 
     /// Sends again what the viewer misses, as far as it is still here.
@@ -213,15 +240,8 @@ impl Sender {
         link: &mut Link,
     ) {
         link.counters.nacks_in += sequences.len() as u64;
-        let elapsed = now
-            .saturating_duration_since(self.resends_at.unwrap_or(now))
-            .as_secs_f64();
-        self.resends = (self.resends + elapsed * RESEND_RATE).min(RESEND_RATE);
-        self.resends_at = Some(now);
+        let (estimate, round_trip) = (link.bandwidth.estimate(), link.bandwidth.best_rtt());
         for sequence in sequences {
-            if self.resends < 1.0 {
-                return;
-            }
             let State::Playing(cursor) = &self.state else {
                 return;
             };
@@ -231,7 +251,18 @@ impl Sender {
             else {
                 continue;
             };
-            self.resends -= 1.0;
+            let bytes = HEADER_BYTES + packet.payload.len();
+            let verdict = self
+                .resends
+                .ask(now, packet.index, bytes, estimate, round_trip);
+            match verdict {
+                Verdict::Send => {}
+                Verdict::UnderWay => continue,
+                Verdict::TooMuch => {
+                    link.counters.nacks_refused += 1;
+                    continue;
+                }
+            }
             link.counters.retransmissions += 1;
             let timestamp = cursor.timestamp(packet);
             match &mut self.rtx {
@@ -245,7 +276,8 @@ impl Sender {
                     );
                     rtx.sequence = rtx.sequence.wrapping_add(1);
                     // RFC 4588 section 4: the original sequence number comes first.
-                    seal(&header, &sequence.to_be_bytes(), &packet.payload, link);
+                    let prefix = sequence.to_be_bytes();
+                    self.seal(now, &header, &prefix, &packet.payload, link);
                 }
                 None => {
                     let header = header(
@@ -255,7 +287,7 @@ impl Sender {
                         timestamp,
                         self.ssrc,
                     );
-                    seal(&header, &[], &packet.payload, link);
+                    self.seal(now, &header, &[], &packet.payload, link);
                 }
             }
         }
@@ -320,8 +352,8 @@ impl Cursor {
     }
 }
 
-fn seal(header: &[u8; HEADER_BYTES], prefix: &[u8], payload: &[u8], link: &mut Link) {
-    let mut plain = Vec::with_capacity(HEADER_BYTES + prefix.len() + payload.len());
+fn seal(header: &[u8], prefix: &[u8], payload: &[u8], link: &mut Link) {
+    let mut plain = Vec::with_capacity(header.len() + prefix.len() + payload.len());
     plain.extend_from_slice(header);
     plain.extend_from_slice(prefix);
     plain.extend_from_slice(payload);

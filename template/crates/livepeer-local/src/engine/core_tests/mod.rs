@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod congestion;
 mod forwarding;
 mod lifetime;
 mod mirrors;

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use super::super::candidates::Candidate;
+use super::TRANSPORT_CC;
 use super::offer::{Media, Offer, Payload, Setup};
+use crate::engine::twcc;
 
 /// What the answer says about our side of the transport.
 #[derive(Clone, Debug)]
@@ -138,6 +140,10 @@ impl Lines {
         }
         for feedback in &payload.feedback {
             self.line(format_args!("a=rtcp-fb:{} {feedback}", payload.number));
+        }
+        if let Some(id) = payload.transport_cc {
+            self.line(format_args!("a=rtcp-fb:{} {TRANSPORT_CC}", payload.number));
+            self.line(format_args!("a=extmap:{id} {}", twcc::EXTENSION));
         }
         if let Some(rtx) = rtx {
             self.line(format_args!(

@@ -4,6 +4,9 @@
 //! Our own reader, because the offer is the one input that a stranger may send: it keeps only what
 //! is used, ignores what it does not know, and has a limit for everything that could grow.
 
+/// The `rtcp-fb` value of transport-wide feedback, which means nothing without its header extension.
+const TRANSPORT_CC: &str = "transport-cc";
+
 mod answer;
 mod codec;
 mod offer;

@@ -98,6 +98,8 @@ pub(crate) struct Payload {
     pub(crate) rtx: Option<u8>,
     /// The feedback that both sides know, as `rtcp-fb` values in the offer's order.
     pub(crate) feedback: Vec<&'static str>,
+    /// The id of the header extension with transport-wide numbers, where it and its feedback are offered.
+    pub(crate) transport_cc: Option<u8>,
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! Reading an offer, line by line.
 
+use super::TRANSPORT_CC;
 use super::codec::{Codec, parameter};
 use super::offer::{Direction, Kind, Media, Offer, Payload, Setup};
 use crate::engine::names::OfferError;
+use crate::engine::twcc;
 
 // Limits. Browsers stay far below each; beyond them an offer is somebody's experiment.
 const MAX_LINE_BYTES: usize = 4096;
@@ -42,6 +44,8 @@ struct Section {
     bundle_only: bool,
     payloads: Vec<RawPayload>,
     ssrcs: Vec<u32>,
+    /// The id of the extension with transport-wide numbers.
+    transport_cc: Option<u8>,
     /// SSRCs that repeat another one's packets: never the ones with the media.
     repair_ssrcs: Vec<u32>,
 }
@@ -224,6 +228,15 @@ impl Reader {
                     _ => payload.feedback(value),
                 }
             }
+            // RFC 8285 section 5; one-byte extensions have ids from 1 to 14.
+            "extmap" => {
+                let mut words = value.split_ascii_whitespace();
+                if let (Some(id), Some(twcc::EXTENSION)) = (words.next(), words.next()) {
+                    let id = id.split('/').next().unwrap_or_default();
+                    let id = id.parse().ok().filter(|id| (1..=14).contains(id));
+                    section.transport_cc = id;
+                }
+            }
             "ssrc" | "ssrc-group" => {
                 self.ssrc_lines += 1;
                 if self.ssrc_lines > MAX_SSRC_LINES {
@@ -370,6 +383,9 @@ impl Section {
                     .into_iter()
                     .filter(|known| raw.feedback.iter().any(|offered| offered == known))
                     .collect(),
+                transport_cc: self
+                    .transport_cc
+                    .filter(|_| raw.feedback.iter().any(|offered| offered == TRANSPORT_CC)),
             });
         }
         Ok(media)
