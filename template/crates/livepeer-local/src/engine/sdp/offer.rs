@@ -113,6 +113,7 @@ impl Payload {
             fmtp: fmtp.to_owned(),
             rtx: None,
             feedback: Vec::new(),
+            transport_cc: None,
         }
     }
 }
