@@ -53,6 +53,10 @@ struct Arguments {
     /// commas.
     #[arg(long, env = "LIVEPEER_LOCAL_ADVERTISE", value_delimiter = ',')]
     advertise: Vec<IpAddr>,
+
+    /// How many threads share the media, up to 64. 0: one for each core of the processor.
+    #[arg(long, env = "LIVEPEER_LOCAL_THREADS", default_value_t = 0)]
+    threads: usize,
 }
 
 #[tokio::main]
@@ -84,6 +88,7 @@ async fn main() -> anyhow::Result<()> {
         udp: arguments.udp,
         tcp: arguments.tcp,
         advertise: arguments.advertise,
+        threads: arguments.threads,
         ..Config::default()
     })
     .await?;
