@@ -9,6 +9,8 @@ pub mod bench;
 pub mod bless;
 #[cfg(feature = "lab")]
 pub mod browser;
+#[cfg(feature = "lab")]
+pub mod conformance;
 pub mod generate;
 pub mod handover;
 #[cfg(feature = "lab")]

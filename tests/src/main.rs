@@ -37,6 +37,12 @@ enum Command {
     /// Play every publisher on this machine in every browser on it, through the embedded engine
     #[cfg(not(all(feature = "lab", not(debug_assertions))))]
     Interop(kit::handover::Args),
+    /// Try a WHIP or WHEP server against its specification
+    #[cfg(feature = "lab")]
+    Conformance(kit::conformance::Args),
+    /// Try a WHIP or WHEP server against its specification
+    #[cfg(not(feature = "lab"))]
+    Conformance(kit::handover::Args),
     #[command(hide = true)]
     Generate(kit::generate::Args),
 }
@@ -54,6 +60,10 @@ fn main() -> ExitCode {
         Command::Interop(args) => kit::interop::run(args),
         #[cfg(not(all(feature = "lab", not(debug_assertions))))]
         Command::Interop(args) => kit::handover::run("interop", args),
+        #[cfg(feature = "lab")]
+        Command::Conformance(args) => kit::conformance::run(args),
+        #[cfg(not(feature = "lab"))]
+        Command::Conformance(args) => kit::handover::run("conformance", args),
         Command::Generate(args) => kit::generate::run(args),
     };
     match done {

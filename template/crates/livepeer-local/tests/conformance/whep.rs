@@ -22,6 +22,7 @@ crate::requirement::tests! { Whep:
     whep_s_p5 "S-P5"
     whep_s_t1 "S-T1"
     whep_s_r2 "S-R2"
+    whep_s_r4 "S-R4"
     whep_s_f10 "S-F10"
     whep_s_b1 "S-B1"
     whep_s_b2 "S-B2"
@@ -36,5 +37,5 @@ crate::requirement::tests! { Whep:
     whep_s_z1 "S-Z1"
     whep_s_z2 "S-Z2"
     // What the server does not do yet.
-    ; not yet: "S-A1" "S-F1" "S-F11" "S-F2" "S-F3" "S-F4" "S-F5" "S-F6" "S-F7" "S-F8" "S-F9" "S-L2" "S-P3" "S-P4" "S-P6" "S-R1" "S-R3" "S-T2" "S-T3" "W-E1" "W-E2" "W-E3" "W-E4" "W-E5" "W-E6" "W-L1" "W-L2" "W-L3"
+    ; not yet: "S-Z3" "S-A1" "S-F1" "S-F11" "S-F2" "S-F3" "S-F4" "S-F5" "S-F6" "S-F7" "S-F8" "S-F9" "S-L2" "S-P3" "S-P4" "S-P6" "S-R1" "S-R3" "S-T2" "S-T3" "W-E1" "W-E2" "W-E3" "W-E4" "W-E5" "W-E6" "W-L1" "W-L2" "W-L3"
 }

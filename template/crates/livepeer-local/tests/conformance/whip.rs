@@ -17,6 +17,7 @@ crate::requirement::tests! { Whip:
     whip_s_p5 "S-P5"
     whip_s_t1 "S-T1"
     whip_s_r2 "S-R2"
+    whip_s_r4 "S-R4"
     whip_s_f10 "S-F10"
     whip_s_b1 "S-B1"
     whip_s_b2 "S-B2"
@@ -33,5 +34,5 @@ crate::requirement::tests! { Whip:
     whip_s_z1 "S-Z1"
     whip_s_z2 "S-Z2"
     // What the server does not do yet.
-    ; not yet: "S-A1" "S-F1" "S-F11" "S-F2" "S-F3" "S-F4" "S-F5" "S-F6" "S-F7" "S-F8" "S-F9" "S-L2" "S-P3" "S-P4" "S-P6" "S-R1" "S-R3" "S-T2" "S-T3"
+    ; not yet: "S-Z3" "S-A1" "S-F1" "S-F11" "S-F2" "S-F3" "S-F4" "S-F5" "S-F6" "S-F7" "S-F8" "S-F9" "S-L2" "S-P3" "S-P4" "S-P6" "S-R1" "S-R3" "S-T2" "S-T3"
 }

@@ -235,6 +235,16 @@ impl Call {
         }
     }
 
+    /// Says nothing for so long, whatever comes.
+    pub(super) async fn vanish(&mut self, time: Duration) {
+        let end = Instant::now() + time;
+        let mut datagram = [0; DATAGRAM];
+        while timeout_at(end, self.socket.recv_from(&mut datagram))
+            .await
+            .is_ok()
+        {}
+    }
+
     /// Goes on over a new path, from another socket, with other credentials (RFC 8445 section 2.4). `false` if nobody
     /// answers there.
     pub(super) async fn restart(&mut self, pair: Pair, candidates: &[SocketAddr]) -> bool {

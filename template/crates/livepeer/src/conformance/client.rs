@@ -133,32 +133,36 @@ impl Client {
         Self { url, bearer }
     }
 
-    /// Sends it once; again only if the server is asked too often (429) and says for how long to wait.
+    /// Sends it; again only if the server is asked too often (429) and says for how long to wait.
     pub(super) async fn send(&self, ask: Ask) -> Result<Reply, Miss> {
         let mut patience = PATIENCE;
         loop {
-            let response = self.response(&ask).await?;
-            let (status, headers) = (response.status().as_u16(), response.headers().clone());
-            let wait = headers
-                .get("retry-after")
-                .and_then(|value| value.to_str().ok())
+            let reply = self.send_once(&ask).await?;
+            let wait = reply
+                .header("retry-after")
                 .and_then(|value| parse_retry_after(value, SystemTime::now()));
-            if let (429, Some(wait), 1..) = (status, wait, patience) {
-                patience -= 1;
-                tokio::time::sleep(wait.min(LONGEST_WAIT)).await;
-                continue;
-            }
-            let method = &ask.method;
-            let body = http::body("ask the server", response, LONGEST_BODY)
-                .await
-                .map_err(|error| Miss::Fail(format!("{method}: {error}")))?;
-            return Ok(Reply {
-                status,
-                body,
-                url: ask.url,
-                headers,
-            });
+            let (429, Some(wait), 1..) = (reply.status, wait, patience) else {
+                return Ok(reply);
+            };
+            patience -= 1;
+            tokio::time::sleep(wait.min(LONGEST_WAIT)).await;
         }
+    }
+
+    /// Sends it once, whatever comes of it.
+    pub(super) async fn send_once(&self, ask: &Ask) -> Result<Reply, Miss> {
+        let response = self.response(ask).await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let method = &ask.method;
+        let body = http::body("ask the server", response, LONGEST_BODY)
+            .await
+            .map_err(|error| Miss::Fail(format!("{method}: {error}")))?;
+        Ok(Reply {
+            status,
+            body,
+            url: ask.url.clone(),
+            headers,
+        })
     }
 
     /// The response with its body still to come: for streams of events.

@@ -154,6 +154,7 @@ impl Media {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
@@ -166,7 +167,7 @@ mod tests {
              m=video 0 X 96\r\na=bundle-only\r\nm=video 0 X 97\r\n",
         );
         assert!(answer.is_whole());
-        assert_eq!(answer.candidates(), ["192.0.2.1:7".parse().unwrap()]);
+        assert_eq!(answer.candidates(), [SocketAddr::from(([192, 0, 2, 1], 7))]);
         assert_eq!(answer.words("ice-options"), ["ice2", "trickle"]);
         let credentials = answer.credentials().unwrap();
         assert_eq!(

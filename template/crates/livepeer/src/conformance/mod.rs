@@ -36,4 +36,4 @@ mod target;
 
 pub use requirement::{Level, Protocol, Requirement, Verdict, requirements};
 pub use suite::Suite;
-pub use target::{Ending, Operator, Target};
+pub use target::{Ending, Full, Operator, Target};

@@ -111,16 +111,22 @@ impl Suite {
     /// The same, of a request made by hand.
     pub(super) async fn send_offer(&self, ask: Ask) -> Result<Reply, Miss> {
         self.be_live().await?;
-        let mut tries = NOT_YET_TRIES;
-        loop {
+        match self.target.publish {
+            Some(_) => self.wait_until_live(ask).await,
+            None => self.follow(ask).await,
+        }
+    }
+
+    /// The same again, for as long as a server may take to notice that somebody publishes.
+    pub(super) async fn wait_until_live(&self, ask: Ask) -> Result<Reply, Miss> {
+        for _ in 0..NOT_YET_TRIES {
             let reply = self.follow(ask.clone()).await?;
-            let not_yet = reply.status == 409 && self.target.publish.is_some() && tries > 0;
-            if !not_yet {
+            if reply.status != 409 {
                 return Ok(reply);
             }
-            tries -= 1;
             tokio::time::sleep(NOT_YET).await;
         }
+        self.follow(ask).await
     }
 
     /// Sends an offer over redirects, whether anything is live or not.

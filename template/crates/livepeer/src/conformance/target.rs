@@ -23,6 +23,15 @@ pub trait Operator: Send + Sync {
 /// What an [`Operator`] does, while it does it.
 pub type Ending<'a> = Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>>;
 
+/// A server that has no room for another session, once the suite has taken up the last.
+#[derive(Clone, Debug)]
+pub struct Full {
+    /// An address of the same kind as that under test.
+    pub url: SecretUrl,
+    /// Where the suite publishes (WHIP) before it asks. For WHEP the stream that it then asks for.
+    pub publish: SecretUrl,
+}
+
 /// The server under test.
 #[derive(Clone)]
 pub struct Target {
@@ -36,8 +45,8 @@ pub struct Target {
     pub publish: Option<SecretUrl>,
     /// Sent as `Authorization: Bearer` when publishing.
     pub publish_bearer: Option<PlaybackToken>,
-    /// An address of the same kind at a server that has no room for another session.
-    pub full: Option<SecretUrl>,
+    /// A server that has no room for another session.
+    pub full: Option<Full>,
     /// Whoever can end sessions at the server.
     pub operator: Option<Arc<dyn Operator>>,
 }

@@ -37,6 +37,14 @@ pub(super) const ALL: &[Requirement] = &[
         words: "the fragment of a restart has the ice-lite, ice-options and ice-pacing of the answer",
         check: |suite| Box::pin(same_attributes(suite)),
     },
+    Requirement {
+        id: "S-R4",
+        level: Level::Must,
+        protocols: BOTH,
+        source: "RFC 9725 section 4.3.3, RFC 7675 section 5.1",
+        words: "a session whose client has vanished ends when consent has expired, after 30 seconds",
+        check: |suite| Box::pin(consent_expires(suite)),
+    },
 ];
 
 /// How long media may take to come on the new path; receiver reports of a lone publisher are five seconds apart.
@@ -166,4 +174,26 @@ async fn same_attributes(suite: &Suite) -> Outcome {
         }
     }
     Ok("ice-lite, ice-options and ice-pacing are those of the answer".to_owned())
+}
+
+/// Consent lasts for 30 seconds (RFC 7675 section 5.1), and noticing takes a moment.
+const EXPIRED: Duration = Duration::from_secs(35);
+
+async fn consent_expires(suite: &Suite) -> Outcome {
+    let session = suite.open().await?;
+    let mut call = session.call(suite).await?;
+    // Not a word, neither STUN nor DTLS, and no answers either.
+    call.vanish(EXPIRED).await;
+    let lite = session.answer.value("ice-lite").is_some();
+    match (call.is_forsaken(Duration::ZERO).await, lite) {
+        (true, _) => Ok(format!(
+            "after {} silent seconds, checks are no longer answered",
+            EXPIRED.as_secs()
+        )),
+        (false, true) => Ok("ICE-lite: it asks for no consent that could expire".to_owned()),
+        (false, false) => fail(format!(
+            "after {} silent seconds of ours, checks are still answered",
+            EXPIRED.as_secs()
+        )),
+    }
 }

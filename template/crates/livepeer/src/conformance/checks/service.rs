@@ -2,11 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use reqwest::Method;
 use url::{Host, Url};
 
 use crate::conformance::client::Ask;
+use crate::conformance::fragment::{CANDIDATE, FRAGMENT, fragment};
+use crate::conformance::publisher::TestStream;
 use crate::conformance::requirement::{BOTH, Level, Outcome, Requirement, fail, skip};
 use crate::conformance::suite::Suite;
+
+use super::patch;
 
 pub(super) const ALL: &[Requirement] = &[
     Requirement {
@@ -81,6 +86,14 @@ pub(super) const ALL: &[Requirement] = &[
         words: "the address of a session cannot be guessed, and holds nothing of the endpoint's secrets",
         check: |suite| Box::pin(unguessable(suite)),
     },
+    Requirement {
+        id: "S-Z3",
+        level: Level::Should,
+        protocols: BOTH,
+        source: "RFC 9725 section 5, RFC 6585 section 4",
+        words: "who sends PATCH after PATCH is told to slow down",
+        check: |suite| Box::pin(flood(suite)),
+    },
 ];
 
 async fn redirects(suite: &Suite) -> Outcome {
@@ -106,15 +119,20 @@ async fn full(suite: &Suite) -> Outcome {
     let Some(full) = &suite.target.full else {
         return skip("no server is at hand that has no room");
     };
+    let stream = match TestStream::begin(full.publish.clone(), None).await {
+        Ok(stream) => stream,
+        Err(error) => return skip(format!("the last room could not be taken up: {error}")),
+    };
+    let refusal = refused_for_want_of_room(suite, full.url.expose()).await;
+    stream.end().await;
+    refusal
+}
+
+async fn refused_for_want_of_room(suite: &Suite, url: &Url) -> Outcome {
     let reply = suite
-        .follow(Ask::post(full.expose(), &suite.offer().sdp()))
+        .wait_until_live(Ask::post(url, &suite.offer().sdp()))
         .await?;
-    if reply.status != 503 {
-        return fail(format!(
-            "POST to a server that is full: {}; expected 503",
-            reply.status
-        ));
-    }
+    reply.expect("POST to a server that is full", &[503])?;
     match reply.header("retry-after") {
         Some(when) => Ok(format!(
             "POST to a server that is full: 503 with Retry-After: {when}"
@@ -319,6 +337,31 @@ async fn unguessable(suite: &Suite) -> Outcome {
             "3 sessions, 3 addresses, {bits:.0} bits of their own at most"
         )),
     }
+}
+
+/// More than any client has candidates for (RFC 8445 section 14: a hundred pairs).
+const FLOOD: usize = 300;
+
+async fn flood(suite: &Suite) -> Outcome {
+    let session = patch::trickling(suite).await?;
+    let body = fragment(&session.offer.ice, &[CANDIDATE]);
+    let ask = Ask::new(Method::PATCH, &session.url).content(FRAGMENT, &body);
+    let ask = match &session.tag {
+        Some(tag) => ask.header("if-match", tag),
+        None => ask,
+    };
+    for sent in 1..=FLOOD {
+        let reply = suite.client.send_once(&ask).await?;
+        if matches!(reply.status, 429 | 503) {
+            return Ok(format!(
+                "PATCH number {sent} without a pause: {}",
+                reply.status
+            ));
+        }
+    }
+    fail(format!(
+        "{FLOOD} PATCH without a pause, and none is refused; expected 429"
+    ))
 }
 
 /// Bits of a text if every letter of its alphabet were as likely as any other.

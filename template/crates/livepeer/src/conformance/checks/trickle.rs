@@ -42,10 +42,10 @@ async fn gathered(suite: &Suite) -> Outcome {
     }
     match session.answers(suite).await? {
         true => Ok(format!(
-            "{candidates} candidates over UDP, and a check is answered"
+            "candidates over UDP: {candidates}, and a check is answered"
         )),
         false => fail(format!(
-            "{candidates} candidates over UDP in the answer, and none answers a check from here"
+            "candidates over UDP in the answer: {candidates}, and none answers a check from here"
         )),
     }
 }
