@@ -89,7 +89,7 @@ impl Stage {
         }
         let live = async {
             loop {
-                if self.studio.stream(&stream.id).await?.is_active {
+                if self.studio.get_stream(&stream.id).await?.is_active {
                     return Ok(());
                 }
                 if running.has_ended() {
