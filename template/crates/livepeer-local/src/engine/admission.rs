@@ -8,9 +8,9 @@ use rand::RngExt as _;
 
 use super::bandwidth::Bandwidth;
 use super::core::Core;
+use super::incoming::{self, Incoming};
 use super::names::{Answer, OfferError, StreamName};
 use super::negotiate;
-use super::publisher::Receiver;
 use super::sdp::{AnswerLine, Offer, Setup, Transport, write_answer};
 use super::session::{Leg, NewSession, Session, Tracks, Viewer};
 use super::stream::{SessionKey, Stream};
@@ -29,16 +29,23 @@ impl Core {
         if replaced.is_none() {
             self.check_room()?;
         }
-        let receivers = plan.tracks.each_ref().map(|track| {
-            let (section, payload) = track.as_ref()?;
-            Some(Receiver::new(&offer.media[*section], payload))
-        });
-        let payloads = plan.tracks.map(|track| track.map(|(_, payload)| payload));
+        let payloads = plan.tracks.each_ref();
+        let payloads = payloads.map(|track| track.as_ref().map(|(_, payload)| payload.clone()));
         self.next_key += 1;
         let key = self.next_key;
         self.come_home(name);
         let stream = self.streams.entry(name.clone()).or_insert_with(Stream::new);
         let continues = stream.take_tracks(payloads);
+        let mut incoming: Tracks<Incoming> = [None, None];
+        for (slot, negotiated) in plan.tracks.iter().enumerate() {
+            if let (Some((section, payload)), Some(track)) = (negotiated, &mut stream.tracks[slot])
+            {
+                let simulcast = plan.simulcast.as_ref().filter(|_| payload.codec.is_video());
+                let layers = track.assign(&incoming::rids(simulcast));
+                let media = &offer.media[*section];
+                incoming[slot] = Some(Incoming::new(media, payload, simulcast, layers));
+            }
+        }
         // First of all, so that the stream is never empty while the older sessions go.
         stream.publisher = Some(key);
         let orphans = match continues {
@@ -55,7 +62,7 @@ impl Core {
         let our_ssrc = self.random_ssrc();
         let new = NewSession {
             stream: name.clone(),
-            leg: Leg::Publisher(receivers),
+            leg: Leg::Publisher(incoming),
             our_ssrc,
             reduced_size: reduced_size(offer),
             fingerprints: offer.fingerprints.clone(),
@@ -97,11 +104,11 @@ impl Core {
         }
         let new = NewSession {
             stream: name.clone(),
-            leg: Leg::Viewer(Viewer {
+            leg: Leg::Viewer(Box::new(Viewer {
                 tracks,
                 cname: plan.cname,
                 bandwidth: Bandwidth::new(now, numbered),
-            }),
+            })),
             our_ssrc,
             reduced_size: reduced_size(offer),
             fingerprints: offer.fingerprints.clone(),

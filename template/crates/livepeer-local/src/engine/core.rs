@@ -17,9 +17,9 @@ use std::time::Instant;
 
 use super::candidates::Candidate;
 use super::config::EngineConfig;
-use super::diagnosis::Diagnosis;
 use super::dtls::DtlsServer;
-use super::names::{SessionId, StreamEvent, StreamName};
+use super::incoming::Incoming;
+use super::names::{Layer, SessionId, StreamEvent, StreamName};
 use super::outbox::{Carrier, Outbox, Path, TransportAddress};
 use super::placement::Lease;
 use super::relay::Letter;
@@ -28,6 +28,7 @@ use super::seat::Seat;
 use super::session::{Leg, Session};
 use super::stats::{Counters, Drops, Stats, StreamStats};
 use super::stream::{SessionKey, Stream};
+use super::track::RidName;
 use super::wire::Unsent;
 
 /// Everything of the engine that is not a socket or a clock.
@@ -172,6 +173,37 @@ impl Core {
         }
     }
 
+    /// What is told of a stream's layers; see [`Engine::layers`](super::Engine::layers).
+    pub(crate) fn layers(&self, now: Instant, name: &StreamName) -> Vec<Layer> {
+        let video = self.streams.get(name).and_then(|s| s.tracks[1].as_ref());
+        video.map(|video| video.described(now)).unwrap_or_default()
+    }
+
+    /// Takes a viewer's wish; see [`Engine::choose_layer`](super::Engine::choose_layer).
+    pub(crate) fn choose_layer(&mut self, id: &SessionId, rid: Option<String>) -> bool {
+        let session = self
+            .by_id
+            .get(id)
+            .and_then(|key| self.sessions.get_mut(key));
+        let Some(session) = session else {
+            return false;
+        };
+        let stream = self.streams.get(&session.stream);
+        let track = stream.and_then(|stream| stream.tracks[1].as_ref());
+        let Leg::Viewer(viewer) = &mut session.leg else {
+            return false;
+        };
+        let (Some(track), Some(sender)) = (track, &mut viewer.tracks[1]) else {
+            return false;
+        };
+        let rid: RidName = rid.map(Into::into);
+        if rid.is_some() && track.named(&rid).is_none() {
+            return false;
+        }
+        sender.wish(rid);
+        true
+    }
+
     /// Ends a stream's publisher and viewers.
     pub(crate) fn end_stream(&mut self, now: Instant, name: &StreamName) {
         let Some(stream) = self.streams.get(name) else {
@@ -262,13 +294,13 @@ impl Core {
             };
             let codecs = stream.tracks.iter().flatten();
             let publisher = stream.publisher.and_then(|key| self.sessions.get(&key));
-            let diagnosis = publisher.and_then(|session| match &session.leg {
-                Leg::Publisher([_, Some(video)]) => video.diagnosis(),
-                _ => None,
+            let video = publisher.and_then(|session| match &session.leg {
+                Leg::Publisher([_, video]) => video.as_ref(),
+                Leg::Viewer(_) => None,
             });
             let snapshot = StreamStats {
-                picture: diagnosis.and_then(Diagnosis::size),
-                findings: diagnosis.map(|d| d.findings().to_vec()).unwrap_or_default(),
+                picture: video.and_then(Incoming::picture),
+                findings: video.map(Incoming::findings).unwrap_or_default(),
                 live: stream.live,
                 publisher: stream.publisher.is_some(),
                 viewers: stream.viewers.iter().filter(connected).count(),

@@ -124,12 +124,16 @@ impl Core {
                 let session = self.sessions.get(viewer);
                 session.is_some_and(|session| session.is_connected())
             });
-            let video = stream.tracks[1].as_ref();
-            let ready = video.is_none_or(|v| v.joinable_from(self.config.replay_limit()).is_some());
-            match (ready, connected.count()) {
-                (true, _) => {}
-                (false, 1) => stream.want_keyframe_at_once(),
-                (false, _) => stream.want_keyframe(),
+            let alone = connected.count() == 1;
+            let limit = self.config.replay_limit();
+            if let Some(video) = stream.tracks[1].as_mut().filter(|v| !v.is_joinable(limit)) {
+                video.rank(now);
+                let best = video.best();
+                match video.layers.get_mut(best) {
+                    Some(layer) if alone => layer.want_keyframe_at_once(),
+                    Some(layer) => layer.want_keyframe(),
+                    None => {}
+                }
             }
         }
         stream.dirty = true;
@@ -142,15 +146,15 @@ impl Core {
             return;
         };
         let name = session.stream.clone();
-        let Some((srtp, _, Leg::Publisher(receivers))) = session.media() else {
+        let Some((srtp, _, Leg::Publisher(incoming))) = session.media() else {
             self.drops.early += 1;
             return;
         };
         // Before decryption: `rtc-srtp` keeps state for every SSRC that it is shown.
         let expected = rtp::clear_fields(datagram).and_then(|(_, payload_type, ssrc)| {
-            receivers.iter_mut().position(|receiver| {
-                let receiver = receiver.as_mut();
-                receiver.is_some_and(|receiver| receiver.expects(payload_type, ssrc))
+            incoming.iter_mut().position(|incoming| {
+                let incoming = incoming.as_mut();
+                incoming.is_some_and(|incoming| incoming.expects(payload_type, ssrc))
             })
         });
         let Some(slot) = expected else {
@@ -164,17 +168,25 @@ impl Core {
             self.drops.srtp += 1;
             return;
         };
-        let Some(receiver) = &mut receivers[slot] else {
-            return;
-        };
         let Some(stream) = self.streams.get_mut(&name) else {
             return;
         };
-        let Some(track) = &mut stream.tracks[slot] else {
+        let (Some(incoming), Some(track)) = (&mut incoming[slot], &mut stream.tracks[slot]) else {
+            return;
+        };
+        let Some(receiver) = incoming.receiver(&plain, &header) else {
+            self.drops.unexpected_rtp += 1;
+            return;
+        };
+        let anchor = match receiver.is_placed() {
+            true => None,
+            false => track.anchor(now),
+        };
+        let Some(layer) = track.layers.get_mut(receiver.layer) else {
             return;
         };
         let payload = &plain[header.payload.clone()];
-        let inserted = receiver.receive(now, &header, payload, track);
+        let inserted = receiver.receive(now, &header, payload, layer, anchor);
         for finding in receiver.take_findings() {
             tracing::warn!(stream = %name, "{finding}");
         }
@@ -219,12 +231,13 @@ impl Core {
                 return;
             };
             match (message, leg) {
-                (Message::SenderReport { ssrc, ntp, rtp }, Leg::Publisher(receivers)) => {
-                    for (receiver, track) in receivers.iter_mut().zip(&mut stream.tracks) {
-                        if let (Some(receiver), Some(track)) = (receiver, track)
-                            && receiver.ssrc() == Some(ssrc)
+                (Message::SenderReport { ssrc, ntp, rtp }, Leg::Publisher(incoming)) => {
+                    for (incoming, track) in incoming.iter_mut().zip(&mut stream.tracks) {
+                        if let (Some(incoming), Some(track)) = (incoming, track)
+                            && let Some(receiver) = incoming.by_ssrc(ssrc)
+                            && let Some(layer) = track.layers.get_mut(receiver.layer)
                         {
-                            receiver.note_report(now, ntp, rtp, track);
+                            receiver.note_report(now, ntp, rtp, layer);
                         }
                     }
                 }
@@ -246,9 +259,9 @@ impl Core {
                 }
                 (Message::KeyframeRequest { ssrc }, Leg::Viewer(viewer)) => {
                     let [_, video] = &viewer.tracks;
-                    if video.as_ref().is_some_and(|video| video.ssrc() == ssrc) {
+                    if let Some(video) = video.as_ref().filter(|video| video.ssrc() == ssrc) {
                         stream.counters.plis_in += 1;
-                        stream.want_keyframe();
+                        stream.want_keyframe(video.layer());
                         if !stream.dirty {
                             stream.dirty = true;
                             self.dirty.push(session.stream.clone());

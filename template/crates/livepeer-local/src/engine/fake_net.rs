@@ -325,6 +325,13 @@ impl World {
         self.peers[id].take(now, datagram, self.provider.as_ref());
     }
 
+    /// Encrypts and sends an RTP packet as it is.
+    pub(super) fn send_plain(&mut self, id: Id, plain: &[u8]) {
+        let srtp = self.peers[id].srtp.as_mut().unwrap();
+        let sealed = srtp.seal_rtp(plain).unwrap();
+        self.reach_engine(id, &sealed);
+    }
+
     /// The publisher sends one RTP packet.
     pub(super) fn send(&mut self, id: Id, packet: &Sent) {
         let sealed = self.peers[id].seal(packet);

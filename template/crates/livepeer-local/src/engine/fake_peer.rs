@@ -69,6 +69,8 @@ pub(super) struct Manner {
     pub(super) impostor: bool,
     /// It insists on being the DTLS server (`setup:passive`).
     pub(super) passive: bool,
+    /// The layers of its video, by their rids (extension 10); empty without simulcast.
+    pub(super) rids: Vec<&'static str>,
 }
 
 impl Default for Manner {
@@ -81,6 +83,7 @@ impl Default for Manner {
             ],
             impostor: false,
             passive: false,
+            rids: Vec::new(),
         }
     }
 }
@@ -121,7 +124,10 @@ pub(super) fn dial(
         .unwrap();
     let digest = Sha256::digest(&named.certificate[0]);
     let fingerprint: Vec<String> = digest.iter().map(|byte| format!("{byte:02X}")).collect();
-    let offer = offer(direction, codec, &fingerprint.join(":"), manner.passive);
+    let mut offer = offer(direction, codec, &fingerprint.join(":"), manner.passive);
+    if !manner.rids.is_empty() {
+        offer = in_layers(&offer, &manner.rids);
+    }
     (config, offer)
 }
 
@@ -315,6 +321,19 @@ pub(super) fn offer(direction: &str, codec: &str, fingerprint: &str, passive: bo
          a=rtpmap:97 rtx/90000\na=fmtp:97 apt=96\n{}",
         ssrc(1),
         ssrc(2)
+    )
+}
+
+/// The same offer with the video in layers, which browsers name no SSRCs for.
+pub(super) fn in_layers(offer: &str, rids: &[&str]) -> String {
+    let lines: String = rids
+        .iter()
+        .map(|rid| format!("a=rid:{rid} send\n"))
+        .collect();
+    format!(
+        "{}a=extmap:10 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\n{lines}a=simulcast:send {}\n",
+        offer.replace("a=ssrc:2 cname:peer\n", ""),
+        rids.join(";")
     )
 }
 

@@ -7,7 +7,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::announcer::Announcer;
 use super::config::{EngineConfig, StartError};
-use super::names::{Answer, OfferError, SessionId, StreamEvent, StreamName};
+use super::names::{Answer, Layer, OfferError, SessionId, StreamEvent, StreamName};
 use super::negotiate;
 use super::placement::{Lease, Placement};
 use super::sdp::Offer;
@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Play(Play),
     End(SessionId, oneshot::Sender<bool>),
     EndStream(StreamName, oneshot::Sender<()>),
+    ChooseLayer(SessionId, Option<String>, oneshot::Sender<bool>),
+    Layers(StreamName, oneshot::Sender<Vec<Layer>>),
     Stats(oneshot::Sender<Stats>),
     Shutdown(oneshot::Sender<()>),
     /// Shows what happens when a worker panics.
@@ -131,6 +133,28 @@ impl Engine {
     pub async fn end_stream(&self, stream: &StreamName) {
         self.ask_all(|reply| Command::EndStream(stream.clone(), reply))
             .await;
+    }
+
+    /// The layers of a stream's video, lowest first. Empty if its publisher sends one encoding only, or if
+    /// there is no such stream.
+    pub async fn layers(&self, stream: &StreamName) -> Vec<Layer> {
+        let told = self
+            .ask_all(|reply| Command::Layers(stream.clone(), reply))
+            .await;
+        told.into_iter()
+            .find(|layers| !layers.is_empty())
+            .unwrap_or_default()
+    }
+
+    /// Shows a viewer the layer with this rid from its next keyframe on, whatever its link carries; with
+    /// `None` the engine chooses again. While nobody sends the layer, the engine chooses too. `false` if
+    /// there is no such viewer, or no such layer of its stream.
+    pub async fn choose_layer(&self, session: &SessionId, rid: Option<String>) -> bool {
+        self.ask_session(session, |session, reply| {
+            Command::ChooseLayer(session, rid, reply)
+        })
+        .await
+        .unwrap_or(false)
     }
 
     /// What happens to streams from now on.

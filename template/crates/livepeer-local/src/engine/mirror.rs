@@ -59,11 +59,11 @@ impl Core {
                 }
                 None => self.write(from, &name, Relay::NotLive),
             },
-            Relay::Keyframe => {
+            Relay::Keyframe(layer) => {
                 if let Some(stream) = stream
                     && stream.mirrors.iter().any(|mirror| mirror.worker == from)
                 {
-                    stream.want_keyframe();
+                    stream.want_keyframe(layer);
                     self.mark_dirty(&name);
                 }
             }
@@ -82,7 +82,7 @@ impl Core {
             }
             Relay::Update(update) => {
                 if stream.is_some_and(|stream| stream.home == Some(from)) {
-                    self.take_update(now, &name, update);
+                    self.take_update(now, &name, *update);
                 }
             }
         }
@@ -108,7 +108,7 @@ impl Core {
         };
         for (track, update) in stream.tracks.iter_mut().zip(update.tracks) {
             if let (Some(track), Some(update)) = (track, update) {
-                track.mirror(now, update);
+                track.mirror(update);
             }
         }
         for viewer in orphans {
@@ -130,7 +130,7 @@ impl Core {
             return;
         };
         for (to, update) in stream.relay() {
-            self.write(to, name, Relay::Update(update));
+            self.write(to, name, Relay::Update(Box::new(update)));
         }
     }
 
@@ -139,10 +139,10 @@ impl Core {
         let Some(stream) = self.streams.get_mut(name) else {
             return;
         };
-        if let Some(home) = stream.home
-            && stream.take_keyframe_wish(now, &self.config)
-        {
-            self.write(home, name, Relay::Keyframe);
+        if let Some(home) = stream.home {
+            for layer in stream.take_keyframe_wishes(now, &self.config) {
+                self.write(home, name, Relay::Keyframe(layer));
+            }
         }
     }
 

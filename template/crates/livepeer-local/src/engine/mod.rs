@@ -5,8 +5,8 @@
 //! it talks to (`workers`, `socket_loop`, and what they share: `wire`, `routes`, `seat`, `placement`,
 //! `announcer`), and each worker's core, which has neither socket nor clock. Several cores know of each
 //! other only by the letters of `mirror` and `relay`. Below the core, the way of
-//! a packet: `demux`, `ice`, `hello` and `dtls`, `srtp`, `publisher`, `track`, `ring`, `viewer`, `outbox`;
-//! and of an offer: `sdp`, `negotiate`, `admission`, `session`, `stream`.
+//! a packet: `demux`, `ice`, `hello` and `dtls`, `srtp`, `incoming`, `publisher`, `track`, `encoding`, `ring`,
+//! `layers`, `segment`, `viewer`, `outbox`; and of an offer: `sdp`, `negotiate`, `admission`, `session`, `stream`.
 
 mod config;
 mod handle;
@@ -67,13 +67,17 @@ mod bandwidth;
 mod bandwidth_tests;
 mod delay;
 mod diagnosis;
+mod encoding;
+mod incoming;
 mod keyframe;
+mod layers;
 mod meter;
 mod publisher;
 mod resends;
 mod ring;
 mod rtcp;
 mod rtp;
+mod segment;
 mod sent;
 mod sps;
 mod track;
@@ -83,6 +87,6 @@ mod viewer;
 pub use config::{EngineConfig, NotTcpMedia, StartError, TcpMedia};
 pub use diagnosis::{Finding, FindingKind};
 pub use handle::Engine;
-pub use names::{Answer, NotASessionId, OfferError, SessionId, StreamEvent, StreamName};
+pub use names::{Answer, Layer, NotASessionId, OfferError, SessionId, StreamEvent, StreamName};
 pub use sdp::MAX_OFFER_BYTES;
 pub use stats::{Counters, Drops, JoinTimes, Stats, StreamStats};

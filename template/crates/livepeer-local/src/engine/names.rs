@@ -139,6 +139,21 @@ pub enum OfferError {
     ShuttingDown,
 }
 
+/// One layer of a stream's video, where its publisher sends several (simulcast, RFC 8853).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layer {
+    /// The name that the publisher gave it (RFC 8851). It says nothing about its quality.
+    pub rid: String,
+    /// Payload bits per second, over the last seconds; 0 until it has been measured.
+    pub bitrate: u64,
+    /// Of its last keyframe, in pixels; `None` where the engine cannot read it.
+    pub width: Option<u32>,
+    /// Of its last keyframe, in pixels; `None` where the engine cannot read it.
+    pub height: Option<u32>,
+    /// Packets come. An encoder that is short of bandwidth pauses its best layers.
+    pub active: bool,
+}
+
 /// What happened to a stream, for webhooks and for `isActive`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StreamEvent {

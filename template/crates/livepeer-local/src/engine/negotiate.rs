@@ -1,7 +1,7 @@
 //! From an offer to what will flow: one codec for each kind, or words that say why not.
 
 use super::names::OfferError;
-use super::sdp::{AnswerLine, Codec, Kind, Media, Offer, Outgoing, Payload};
+use super::sdp::{AnswerLine, Codec, Kind, Media, Offer, Outgoing, Payload, Simulcast};
 use super::session::Tracks;
 
 /// What a publisher will send.
@@ -10,6 +10,8 @@ pub(crate) struct PublishPlan {
     pub(crate) lines: Vec<AnswerLine>,
     /// Audio, then video: the offer's section and the chosen payload.
     pub(crate) tracks: Tracks<(usize, Payload)>,
+    /// The layers of the video, if it comes in some.
+    pub(crate) simulcast: Option<Simulcast>,
 }
 
 /// What a viewer will be sent.
@@ -31,6 +33,7 @@ pub(crate) fn publish(offer: &Offer) -> Result<PublishPlan, OfferError> {
     check_transport(offer)?;
     let mut tracks: Tracks<(usize, Payload)> = [None, None];
     let mut lines = Vec::new();
+    let mut simulcast = None;
     let mut backwards = false;
     for (index, media) in offer.media.iter().enumerate() {
         let Some(slot) = slot(media) else {
@@ -50,11 +53,18 @@ pub(crate) fn publish(offer: &Offer) -> Result<PublishPlan, OfferError> {
         };
         let mut payload = payload.clone();
         payload.transport_cc = None;
-        lines.push(AnswerLine::Receive(payload.clone()));
+        let layers = media.simulcast.as_ref();
+        let layers = layers.and_then(|offered| offered.accept(&payload));
+        lines.push(AnswerLine::Receive(payload.clone(), layers.clone()));
+        simulcast = simulcast.or(layers);
         tracks[slot] = Some((index, payload.clone()));
     }
     match tracks.iter().any(Option::is_some) {
-        true => Ok(PublishPlan { lines, tracks }),
+        true => Ok(PublishPlan {
+            lines,
+            tracks,
+            simulcast,
+        }),
         false if backwards => Err(OfferError::WrongDirection(
             "a publisher offers sendonly or sendrecv, and this offer only receives".into(),
         )),

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use rtc_rtcp::reception_report::ReceptionReport;
 
 use super::diagnosis::{Diagnosis, Finding};
+use super::encoding::{Encoding, ticks};
 use super::keyframe::Marks;
 use super::ring::{FIRST_INDEX, Inserted, Packet};
 use super::rtp::{Header, Unwrapper};
-use super::sdp::{Media, Payload};
-use super::track::{Track, ticks};
+use super::sdp::Payload;
 
 /// A missing packet is asked for at once, and again after each of these.
 const NACK_INTERVAL: Duration = Duration::from_millis(40);
@@ -20,20 +20,16 @@ const NACK_TRIES: u8 = 10;
 const MAX_HOLES: u64 = 256;
 /// A jump beyond this is a sender that began anew (RFC 3550 appendix A.1: MAX_DROPOUT).
 const MAX_JUMP: i64 = 3000;
-/// SSRCs that an offer did not name, and changes between SSRCs, that are put up with.
-const MAX_STRANGERS: u32 = 32;
 
-/// One negotiated track of a publisher.
+/// One encoding of a publisher's track.
 pub(crate) struct Receiver {
-    payload_type: u8,
+    /// The index of the track's layer that it fills.
+    pub(crate) layer: usize,
     clock_rate: u32,
     /// Whether the publisher answers NACKs for this track.
     nacks: bool,
-    /// The SSRCs of the offer; empty if it named none.
-    declared: Vec<u32>,
-    /// The one that sends.
+    /// The SSRC that sends.
     ssrc: Option<u32>,
-    strangers: u32,
     sequences: Unwrapper,
     place: Option<Place>,
     holes: BTreeMap<u64, Hole>,
@@ -42,12 +38,12 @@ pub(crate) struct Receiver {
     diagnosis: Option<Box<Diagnosis>>,
 }
 
-/// Where a source's numbers lie on those of the track.
+/// Where a source's numbers lie on those of the layer.
 #[derive(Clone, Copy)]
 struct Place {
-    /// Track index minus extended sequence number.
+    /// Layer's index minus extended sequence number.
     index: i64,
-    /// Track timestamp minus the source's.
+    /// Layer's timestamp minus the source's.
     timestamp: u32,
     /// Nothing of this source belongs before it.
     first: u64,
@@ -73,14 +69,12 @@ struct Reception {
 }
 
 impl Receiver {
-    pub(crate) fn new(media: &Media, payload: &Payload) -> Self {
+    pub(crate) fn new(payload: &Payload, layer: usize) -> Self {
         Receiver {
-            payload_type: payload.number,
+            layer,
             clock_rate: payload.codec.clock_rate(),
             nacks: payload.feedback.contains(&"nack"),
-            declared: media.ssrcs.clone(),
             ssrc: None,
-            strangers: 0,
             sequences: Unwrapper::default(),
             place: None,
             holes: BTreeMap::new(),
@@ -105,35 +99,25 @@ impl Receiver {
         }
     }
 
-    /// The SSRC that sends this track, once a packet has come.
+    /// The SSRC that sends, once a packet has come.
     pub(crate) fn ssrc(&self) -> Option<u32> {
         self.ssrc
     }
 
-    /// Whether a packet with these clear fields may be this track's: asked before decryption, which
-    /// costs memory for each SSRC.
-    pub(crate) fn expects(&mut self, payload_type: u8, ssrc: u32) -> bool {
-        if payload_type != self.payload_type {
-            return false;
-        }
-        if self.ssrc == Some(ssrc) {
-            return true;
-        }
-        let may_be = self.declared.is_empty() || self.declared.contains(&ssrc);
-        if may_be && self.strangers < MAX_STRANGERS {
-            self.strangers += 1;
-            return true;
-        }
-        false
+    /// Whether it is known where the source's numbers lie on the layer's.
+    pub(crate) fn is_placed(&self) -> bool {
+        self.place.is_some()
     }
 
-    /// Takes an authenticated packet onto the track.
+    /// Takes an authenticated packet onto its layer. `anchor` is where a layer's very first packet belongs
+    /// on the time line of the track's other layers.
     pub(crate) fn receive(
         &mut self,
         now: Instant,
         header: &Header,
         payload: &[u8],
-        track: &mut Track,
+        layer: &mut Encoding,
+        anchor: Option<u32>,
     ) -> Inserted {
         let mut extended = self.sequences.unwrap(header.sequence);
         let jumped = self
@@ -150,13 +134,13 @@ impl Receiver {
             self.holes.clear();
             if self.place.take().is_some() {
                 // What was lost in between cannot be asked for, and viewers see no gap: only a keyframe mends it.
-                track.give_up(track.ring.head().saturating_sub(1));
+                layer.give_up(layer.ring.head().saturating_sub(1));
             }
             extended = self.sequences.unwrap(header.sequence);
         }
         let place = *self
             .place
-            .get_or_insert_with(|| match track.continue_at(now) {
+            .get_or_insert_with(|| match layer.continue_at(now) {
                 Some((index, timestamp)) => Place {
                     index: index as i64 - extended,
                     timestamp: timestamp.wrapping_sub(header.timestamp),
@@ -164,13 +148,14 @@ impl Receiver {
                 },
                 None => Place {
                     index: FIRST_INDEX as i64 - extended,
-                    timestamp: 0,
+                    timestamp: anchor.map_or(0, |anchor| anchor.wrapping_sub(header.timestamp)),
                     first: 0,
                 },
             });
         self.sequences.note(extended);
         if let Some(diagnosis) = &mut self.diagnosis {
             diagnosis.watch(extended, header.timestamp, payload);
+            layer.size = diagnosis.size();
         }
         self.reception
             .note(now, extended, header.timestamp, self.clock_rate);
@@ -182,12 +167,12 @@ impl Receiver {
             index,
             timestamp: header.timestamp.wrapping_add(place.timestamp),
             marker: header.marker,
-            marks: Marks::of(track.codec(), payload),
+            marks: Marks::of(layer.codec(), payload),
             payload: Box::from(payload),
         };
-        let inserted = track.insert(now, packet);
+        let inserted = layer.insert(now, packet);
         match inserted {
-            Inserted::Newest { missing } => self.note_holes(now, index - missing..index, track),
+            Inserted::Newest { missing } => self.note_holes(now, index - missing..index, layer),
             Inserted::Late => {
                 self.holes.remove(&index);
             }
@@ -196,13 +181,13 @@ impl Receiver {
         inserted
     }
 
-    fn note_holes(&mut self, now: Instant, missing: std::ops::Range<u64>, track: &mut Track) {
+    fn note_holes(&mut self, now: Instant, missing: std::ops::Range<u64>, layer: &mut Encoding) {
         let Some(last) = missing.clone().last() else {
             return;
         };
         if !self.nacks || missing.end - missing.start + self.holes.len() as u64 > MAX_HOLES {
             self.holes.clear();
-            return track.give_up(last);
+            return layer.give_up(last);
         }
         for index in missing {
             self.holes.insert(index, Hole { due: now, tries: 0 });
@@ -215,7 +200,7 @@ impl Receiver {
     }
 
     /// The sequence numbers to ask for now. A packet that was asked for too often is given up.
-    pub(crate) fn due_nacks(&mut self, now: Instant, track: &mut Track) -> Vec<u16> {
+    pub(crate) fn due_nacks(&mut self, now: Instant, layer: &mut Encoding) -> Vec<u16> {
         let Some(place) = self.place else {
             return Vec::new();
         };
@@ -224,8 +209,8 @@ impl Receiver {
             if hole.due > now {
                 return true;
             }
-            if hole.tries == NACK_TRIES || *index < track.ring.tail() {
-                track.give_up(*index);
+            if hole.tries == NACK_TRIES || *index < layer.ring.tail() {
+                layer.give_up(*index);
                 return false;
             }
             hole.tries += 1;
@@ -236,15 +221,15 @@ impl Receiver {
         due
     }
 
-    /// A sender report of this source: noted on the track's time line.
-    pub(crate) fn note_report(&mut self, now: Instant, ntp: u64, rtp: u32, track: &mut Track) {
+    /// A sender report of this source: noted on the layer's time line.
+    pub(crate) fn note_report(&mut self, now: Instant, ntp: u64, rtp: u32, layer: &mut Encoding) {
         self.reception.report = Some(((ntp >> 16) as u32, now));
         if let Some(place) = self.place {
-            track.note_report(now, ntp, rtp.wrapping_add(place.timestamp));
+            layer.note_report(now, ntp, rtp.wrapping_add(place.timestamp));
         }
     }
 
-    /// The block for this track in our next receiver report.
+    /// The block for this source in our next receiver report.
     pub(crate) fn reception_report(&mut self, now: Instant) -> Option<ReceptionReport> {
         let (ssrc, newest) = (self.ssrc?, self.sequences.newest()?);
         Some(self.reception.report_block(now, ssrc, newest))

@@ -2,13 +2,15 @@
 //! the viewers that are there: it has no publisher, and its rings hold the very packets of the home's.
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use super::encoding::{Encoding, Report};
 use super::names::StreamName;
 use super::ring::Packet;
 use super::sdp::Payload;
 use super::session::Tracks;
 use super::stats::Counters;
-use super::track::{Report, Track};
+use super::track::{RidName, Track};
 
 /// Updates that a mirror may be behind. Beyond that it is too busy: what comes meanwhile waits in the
 /// home's ring, and what has left that is lost to it.
@@ -28,15 +30,15 @@ pub(crate) struct Letter {
 pub(crate) enum Relay {
     /// To the home: a viewer is coming, tell me everything.
     Wanted,
-    /// To the home: a viewer needs a keyframe.
-    Keyframe,
+    /// To the home: a viewer needs a keyframe of this layer.
+    Keyframe(usize),
     /// To the home: the last viewer has gone, tell me no more. What was counted is yours now, so that a
     /// stream's counters never go down.
     Left(Box<Counters>),
     /// To a mirror: there is nothing to tell; the answer to `Wanted`.
     NotLive,
     /// To a mirror: the answer to `Wanted`, and from then on all that is new.
-    Update(Update),
+    Update(Box<Update>),
 }
 
 /// The state of a stream, with the packets that are new to the mirror.
@@ -50,15 +52,30 @@ pub(crate) struct Update {
     _waiting: Arc<()>,
 }
 
-/// One track of it.
+/// One track of it: each of its layers.
+pub(crate) type TrackUpdate = Vec<LayerUpdate>;
+
+/// One layer of it.
 #[derive(Debug)]
-pub(crate) struct TrackUpdate {
+pub(crate) struct LayerUpdate {
     /// Those that came late among them.
     pub(crate) packets: Vec<Arc<Packet>>,
+    pub(crate) state: LayerState,
+    /// The newest packet's place on the time line, and when it came.
+    pub(crate) newest: Option<(u32, Instant)>,
+    pub(crate) bitrate: u64,
+}
+
+/// What is told even when there are no packets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LayerState {
+    pub(crate) rid: RidName,
+    /// The publisher of this moment negotiated it.
+    pub(crate) is_sent: bool,
+    pub(crate) size: Option<(u32, u32)>,
     /// The newest hole that will stay one.
     pub(crate) lost: Option<u64>,
     pub(crate) report: Option<Report>,
-    pub(crate) bitrate: u64,
 }
 
 /// The home's side: what one mirror knows. Like a viewer it is a cursor in each ring, so nothing is kept
@@ -69,19 +86,19 @@ pub(crate) struct Mirrored {
     live: bool,
     /// Of the payloads that it was told.
     generation: Option<u32>,
-    lanes: [Lane; 2],
+    /// Of each track's layers.
+    lanes: [Vec<Lane>; 2],
     waiting: Arc<()>,
 }
 
-/// What it knows of one track. Zero to begin with: it is told all that the ring has.
+/// What it knows of one layer. Zero to begin with: it is told all that the ring has.
 #[derive(Debug, Default)]
 struct Lane {
     /// The next to tell.
     next: u64,
     /// Came after newer ones, and are to be told.
     late: Vec<u64>,
-    lost: Option<u64>,
-    report: Option<Report>,
+    state: LayerState,
 }
 
 impl Mirrored {
@@ -101,10 +118,11 @@ impl Mirrored {
     }
 
     /// Takes note of packets that came late.
-    pub(crate) fn note_late(&mut self, slot: usize, late: &[u64]) {
-        let lane = &mut self.lanes[slot];
-        let told = late.iter().filter(|index| **index < lane.next);
-        lane.late.extend(told);
+    pub(crate) fn note_late(&mut self, slot: usize, layer: usize, late: &[u64]) {
+        if let Some(lane) = self.lanes[slot].get_mut(layer) {
+            let told = late.iter().filter(|index| **index < lane.next);
+            lane.late.extend(told);
+        }
     }
 
     /// What is new to it. `None` if nothing is, or if it is too far behind to be told more.
@@ -121,12 +139,16 @@ impl Mirrored {
         let mut changed = is_new || self.live != live;
         let mut lanes = self.lanes.iter_mut();
         let updates = tracks.each_ref().map(|track| {
-            let (lane, track) = (lanes.next()?, track.as_ref()?);
-            let update = lane.update(track);
-            changed |= !update.packets.is_empty();
-            changed |= (lane.lost, lane.report) != (update.lost, update.report);
-            (lane.lost, lane.report) = (update.lost, update.report);
-            Some(update)
+            let (lanes, track) = (lanes.next()?, track.as_ref()?);
+            lanes.resize_with(track.layers.len(), Lane::default);
+            let layers = lanes.iter_mut().zip(&track.layers);
+            let updates = layers.map(|(lane, layer)| {
+                let update = lane.update(layer);
+                changed |= !update.packets.is_empty() || lane.state != update.state;
+                lane.state = update.state.clone();
+                update
+            });
+            Some(updates.collect())
         });
         if !changed {
             return None;
@@ -144,20 +166,14 @@ impl Mirrored {
 }
 
 impl Lane {
-    fn update(&mut self, track: &Track) -> TrackUpdate {
-        let ring = &track.ring;
-        let mut lost = track.lost();
-        if self.next > 0 && self.next < ring.tail() {
-            lost = lost.max(Some(ring.tail() - 1));
-        }
+    fn update(&mut self, layer: &Encoding) -> LayerUpdate {
+        let ring = &layer.ring;
+        let missed = (self.next > 0 && self.next < ring.tail()).then(|| ring.tail() - 1);
         let late = self.late.drain(..).filter_map(|index| ring.get(index));
         let packets = late.chain(ring.since(self.next)).cloned().collect();
         self.next = ring.head();
-        TrackUpdate {
-            packets,
-            lost,
-            report: track.last_report(),
-            bitrate: track.bitrate(),
-        }
+        let mut update = layer.told(packets);
+        update.state.lost = update.state.lost.max(missed);
+        update
     }
 }

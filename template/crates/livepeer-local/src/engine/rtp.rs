@@ -48,6 +48,46 @@ impl Header {
     }
 }
 
+/// What the extension with this number holds in a decrypted packet (RFC 8285).
+pub(crate) fn extension(packet: &[u8], number: u8) -> Option<&[u8]> {
+    if packet.first()? & 0x10 == 0 {
+        return None;
+    }
+    let start = HEADER_BYTES + 4 * usize::from(packet[0] & 0x0f);
+    let [profile_high, profile_low, high, low] = *packet.get(start..start + 4)? else {
+        return None;
+    };
+    let words = usize::from(u16::from_be_bytes([high, low]));
+    let mut rest = packet.get(start + 4..start + 4 + 4 * words)?;
+    let two_bytes = match u16::from_be_bytes([profile_high, profile_low]) {
+        0xbede => false,
+        0x1000..=0x100f => true,
+        _ => return None,
+    };
+    loop {
+        let (first, tail) = rest.split_first()?;
+        let (found, length, tail) = match (*first, two_bytes) {
+            // Padding.
+            (0, _) => {
+                rest = tail;
+                continue;
+            }
+            (found, true) => {
+                let (length, tail) = tail.split_first()?;
+                (found, usize::from(*length), tail)
+            }
+            // Reserved: reading ends there.
+            (0xf0..=0xff, false) => return None,
+            (first, false) => (first >> 4, usize::from(first & 0x0f) + 1, tail),
+        };
+        let (value, tail) = tail.split_at_checked(length)?;
+        if found == number {
+            return Some(value);
+        }
+        rest = tail;
+    }
+}
+
 /// Marker, payload type and SSRC: readable before decryption, and all that is needed to decide
 /// whether a packet is expected at all.
 pub(crate) fn clear_fields(packet: &[u8]) -> Option<(bool, u8, u32)> {
@@ -94,39 +134,12 @@ pub(crate) fn numbered(
     bytes
 }
 
-/// What the extension with this id holds in a decrypted packet (RFC 8285): two bytes of it.
+/// What the extension with this id holds in a decrypted packet: two bytes of it.
 pub(crate) fn number(packet: &[u8], id: u8) -> Option<u16> {
-    let start = HEADER_BYTES + 4 * usize::from(packet.first()? & 0x0f);
-    let head = packet
-        .get(start..start + 4)
-        .filter(|_| packet[0] & 0x10 != 0)?;
-    let words = usize::from(u16::from_be_bytes([head[2], head[3]]));
-    let mut rest = packet.get(start + 4..start + 4 + 4 * words)?;
-    let two_byte = match u16::from_be_bytes([head[0], head[1]]) {
-        0xbede => false,
-        profile if profile & 0xfff0 == 0x1000 => true,
-        _ => return None,
-    };
-    while let Some((first, tail)) = rest.split_first() {
-        rest = tail;
-        let (found, length) = match (*first, two_byte) {
-            (0, _) => continue,
-            (found, true) => {
-                let (length, tail) = rest.split_first()?;
-                rest = tail;
-                (found, usize::from(*length))
-            }
-            // Reserved: reading ends there.
-            (first, false) if first >> 4 == 15 => return None,
-            (first, false) => (first >> 4, usize::from(first & 0x0f) + 1),
-        };
-        let (value, tail) = rest.split_at_checked(length)?;
-        rest = tail;
-        if let (true, Some([high, low, ..])) = (found == id, value.get(..2)) {
-            return Some(u16::from_be_bytes([*high, *low]));
-        }
+    match *extension(packet, id)? {
+        [high, low, ..] => Some(u16::from_be_bytes([high, low])),
+        _ => None,
     }
-    None
 }
 
 /// Extends 16-bit sequence numbers over their wraps, taking each as the nearest to the newest.
@@ -224,6 +237,35 @@ mod tests {
         assert_eq!(with(one, &[0, 0, 0, 0x51]), None, "beyond the end");
         assert_eq!(with(one, &[0x50, 7, 0, 0]), None, "one byte only");
         assert_eq!(with([9, 9], &[0x51, 7, 8, 0]), None, "another profile");
+    }
+
+    #[test]
+    fn an_extension_is_found_among_others_in_both_forms() {
+        let with = |profile: [u8; 2], extensions: &[u8], number: u8| {
+            let mut packet = header(false, 96, 7, 0, 1).to_vec();
+            packet[0] |= 0x10 | 1;
+            packet.extend_from_slice(&[0; 4]); // a contributing source
+            packet.extend_from_slice(&profile);
+            packet.extend_from_slice(&[0, (extensions.len() / 4) as u8]);
+            packet.extend_from_slice(extensions);
+            packet.extend_from_slice(&[0x51, 7, 7]); // payload, not an extension
+            extension(&packet, number).map(<[u8]>::to_vec)
+        };
+        let one = [0xbe, 0xde];
+        assert_eq!(
+            with(one, &[0x12, 1, 2, 3, 0, 0x51, 7, 8], 5),
+            Some(vec![7, 8])
+        );
+        assert_eq!(with(one, &[0x12, 1, 2, 3, 0, 0x51, 7, 8], 4), None);
+        assert_eq!(
+            with([0x10, 0], &[1, 0, 20, 2, 7, 8, 0, 0], 20),
+            Some(vec![7, 8])
+        );
+        assert_eq!(with(one, &[0xf1, 1, 2, 0x51], 5), None, "reserved");
+        assert_eq!(with(one, &[0, 0, 0, 0x51], 5), None, "beyond the end");
+        assert_eq!(with([0x10, 0], &[0, 0, 5, 9], 5), None, "beyond the end");
+        assert_eq!(with([9, 9], &[0x51, 7, 8, 0], 5), None, "another profile");
+        assert_eq!(extension(&header(false, 96, 7, 0, 1), 5), None);
     }
 
     #[test]

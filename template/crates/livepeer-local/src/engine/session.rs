@@ -5,10 +5,10 @@ use std::time::Instant;
 use super::bandwidth::Bandwidth;
 use super::dtls::{Dtls, DtlsError, DtlsEvent, DtlsServer};
 use super::ice::Credentials;
+use super::incoming::Incoming;
 use super::names::{SessionId, StreamName};
 use super::outbox::{Outbox, Path, TransportAddress};
 use super::placement::Lease;
-use super::publisher::Receiver;
 use super::rtcp::Compound;
 use super::seat::Seat;
 use super::srtp::Srtp;
@@ -57,8 +57,8 @@ pub(crate) type Tracks<T> = [Option<T>; 2];
 
 /// What the session is for.
 pub(crate) enum Leg {
-    Publisher(Tracks<Receiver>),
-    Viewer(Viewer),
+    Publisher(Tracks<Incoming>),
+    Viewer(Box<Viewer>),
 }
 
 /// A viewer's leg.

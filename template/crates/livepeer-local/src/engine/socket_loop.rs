@@ -164,6 +164,12 @@ impl SocketLoop {
                 self.core.end_stream(now, &stream);
                 let _ = reply.send(());
             }
+            Command::ChooseLayer(session, rid, reply) => {
+                let _ = reply.send(self.core.choose_layer(&session, rid));
+            }
+            Command::Layers(stream, reply) => {
+                let _ = reply.send(self.core.layers(now, &stream));
+            }
             Command::Stats(reply) => {
                 let _ = reply.send(self.core.stats());
             }

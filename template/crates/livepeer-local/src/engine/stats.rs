@@ -107,6 +107,8 @@ counters! {
         pub retransmissions: u64,
         /// Packets that viewers were refused, because they had their share of repetitions.
         pub nacks_refused: u64,
+        /// Times that a viewer was moved to another layer of a simulcast.
+        pub layer_changes: u64,
         /// Times that a publisher took over from another.
         pub takeovers: u64,
     }

@@ -33,12 +33,8 @@ pub(crate) struct Stream {
     pub(crate) counters: Counters,
     /// Something came in that viewers or the publisher have not been sent yet.
     pub(crate) dirty: bool,
-    /// Came after newer ones and were not sent on yet, of each track.
-    late: [Vec<u64>; 2],
     /// Counts publishers.
     generation: u32,
-    keyframe_wanted: bool,
-    keyframe_asked: Option<Instant>,
 }
 
 impl Stream {
@@ -54,10 +50,7 @@ impl Stream {
             idle_since: None,
             counters: Counters::default(),
             dirty: false,
-            late: Default::default(),
             generation: 0,
-            keyframe_wanted: false,
-            keyframe_asked: None,
         }
     }
 
@@ -82,19 +75,15 @@ impl Stream {
         updates
     }
 
-    /// The packets of each track that came after newer ones and have not been sent on yet.
-    pub(crate) fn take_late(&mut self) -> [Vec<u64>; 2] {
-        self.gather_late();
-        std::mem::take(&mut self.late)
-    }
-
     fn gather_late(&mut self) {
         for (slot, track) in self.tracks.iter_mut().enumerate() {
-            let mut late = track.as_mut().map(Track::take_late).unwrap_or_default();
-            for mirror in &mut self.mirrors {
-                mirror.note_late(slot, &late);
+            let layers = track.iter_mut().flat_map(|track| &mut track.layers);
+            for (layer, encoding) in layers.enumerate() {
+                let late = encoding.take_unrelayed();
+                for mirror in &mut self.mirrors {
+                    mirror.note_late(slot, layer, late);
+                }
             }
-            self.late[slot].append(&mut late);
         }
     }
 
@@ -109,7 +98,6 @@ impl Stream {
         });
         if !same {
             self.tracks = payloads.map(|payload| payload.map(Track::new));
-            self.late = Default::default();
             self.mirrors.iter_mut().for_each(Mirrored::restart);
             return false;
         }
@@ -121,58 +109,57 @@ impl Stream {
         true
     }
 
-    pub(crate) fn want_keyframe(&mut self) {
-        self.keyframe_wanted = true;
-    }
-
-    /// The next request goes at once, however recent the last one is: the first viewer is waiting.
-    pub(crate) fn want_keyframe_at_once(&mut self) {
-        self.keyframe_wanted = true;
-        self.keyframe_asked = None;
-    }
-
-    /// Whether a request that is wanted may go now.
-    fn may_ask(&self, now: Instant, config: &EngineConfig) -> bool {
-        let recent = self
-            .keyframe_asked
-            .is_some_and(|asked| now.saturating_duration_since(asked) < config.keyframe_interval);
-        self.keyframe_wanted && !recent
-    }
-
-    fn asked(&mut self, now: Instant) {
-        self.keyframe_wanted = false;
-        self.keyframe_asked = Some(now);
-    }
-
-    /// For a mirror, which asks its home: whether a keyframe is wanted and the last request is old enough.
-    pub(crate) fn take_keyframe_wish(&mut self, now: Instant, config: &EngineConfig) -> bool {
-        let may = self.may_ask(now, config);
-        if may {
-            self.asked(now);
+    /// A viewer needs a keyframe of this layer of the video.
+    pub(crate) fn want_keyframe(&mut self, layer: usize) {
+        let video = self.tracks[1].as_mut();
+        if let Some(layer) = video.and_then(|video| video.layers.get_mut(layer)) {
+            layer.want_keyframe();
         }
-        may
     }
 
-    /// Asks the publisher for a keyframe if one is wanted and the last request is old enough.
-    pub(crate) fn ask_keyframe(
+    /// For a mirror, which asks its home: the layers that a keyframe is to be asked of now.
+    pub(crate) fn take_keyframe_wishes(
+        &mut self,
+        now: Instant,
+        config: &EngineConfig,
+    ) -> Vec<usize> {
+        let layers = self.tracks[1].iter_mut().flat_map(|t| &mut t.layers);
+        let wished = layers.enumerate().filter_map(|(index, layer)| {
+            let wanted = layer.take_keyframe_wanted(now, config.keyframe_interval);
+            wanted.then_some(index)
+        });
+        wished.collect()
+    }
+
+    /// Asks the publisher for the keyframes that are wanted, of each layer if its last request is old
+    /// enough.
+    pub(crate) fn ask_keyframes(
         &mut self,
         now: Instant,
         config: &EngineConfig,
         publisher: &mut Session,
         out: &mut Outbox,
     ) {
-        if !self.may_ask(now, config) || !publisher.is_connected() {
+        let (ours, reduced) = (publisher.our_ssrc, publisher.reduced_size);
+        if !publisher.is_connected() {
             return;
         }
-        let Leg::Publisher([_, Some(video)]) = &publisher.leg else {
+        let (Leg::Publisher([_, Some(video)]), Some(track)) = (&publisher.leg, &mut self.tracks[1])
+        else {
             return;
         };
-        let Some(media_ssrc) = video.ssrc() else {
-            return;
-        };
-        let (ours, reduced) = (publisher.our_ssrc, publisher.reduced_size);
-        publisher.send_rtcp(Compound::feedback(ours, reduced).pli(ours, media_ssrc), out);
-        self.counters.plis_out += 1;
-        self.asked(now);
+        let mut asked = Vec::new();
+        for receiver in video.receivers() {
+            if let (Some(ssrc), Some(layer)) =
+                (receiver.ssrc(), track.layers.get_mut(receiver.layer))
+                && layer.take_keyframe_wanted(now, config.keyframe_interval)
+            {
+                asked.push(ssrc);
+            }
+        }
+        for ssrc in asked {
+            publisher.send_rtcp(Compound::feedback(ours, reduced).pli(ours, ssrc), out);
+            self.counters.plis_out += 1;
+        }
     }
 }

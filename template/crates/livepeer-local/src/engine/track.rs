@@ -1,203 +1,213 @@
-//! One audio or video track of a stream. It outlives its publishers: a new one continues the older
-//! one's numbers and time line, so that viewers see a single track.
+//! One audio or video track of a stream: what it carries, and its layers.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use super::config::ReplayLimit;
+use super::encoding::Encoding;
+use super::layers::Ladder;
+use super::names::Layer;
 use super::relay::TrackUpdate;
-use super::ring::{Inserted, Packet, Ring};
 use super::sdp::{Codec, Payload};
 
-/// Packets that are kept: at 3 Mb/s about ten seconds of video.
-const VIDEO_PACKETS: usize = 4096;
-/// Ten seconds of audio.
-const AUDIO_PACKETS: usize = 512;
-
-/// A track as viewers see it.
+/// A track as viewers see it. It outlives its publishers.
 pub(crate) struct Track {
     /// What its publisher sends; viewers are matched with it.
     pub(crate) payload: Payload,
-    pub(crate) ring: Ring,
-    /// Packets that came after newer ones, until they have been sent on.
-    late: Vec<u64>,
-    /// The newest hole that its publisher was asked for in vain: nothing before it can be decoded
-    /// into what follows.
-    lost: Option<u64>,
-    broken: bool,
-    /// The newest packet's place on the time line, and when it came.
-    newest: Option<(u32, Instant)>,
-    report: Option<Report>,
-    rate: Rate,
+    /// One, or the layers of a simulcast in no particular order. An index into it names the same layer
+    /// for as long as the track is here.
+    pub(crate) layers: Vec<Encoding>,
+    /// Those of them that can be shown at this moment; see [`rank`](Track::rank).
+    pub(crate) ladder: Ladder,
 }
 
-/// The publisher's last sender report: which moment of its clock a timestamp means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Report {
-    ntp: u64,
-    /// On the stream's time line.
-    timestamp: u32,
-    received: Instant,
-}
+/// The name of a layer (RFC 8851); `None` for the only encoding of a publisher without simulcast.
+pub(crate) type RidName = Option<Arc<str>>;
 
 impl Track {
     pub(crate) fn new(payload: Payload) -> Self {
-        let capacity = match payload.codec.is_video() {
-            true => VIDEO_PACKETS,
-            false => AUDIO_PACKETS,
-        };
         Track {
             payload,
-            ring: Ring::new(capacity),
-            late: Vec::new(),
-            lost: None,
-            broken: false,
-            newest: None,
-            report: None,
-            rate: Rate::default(),
+            layers: Vec::new(),
+            ladder: Ladder::default(),
         }
     }
 
-    pub(crate) fn codec(&self) -> Codec {
-        self.payload.codec
-    }
-
-    /// Where a new publisher's first packet belongs: right after the older one's last, and as much
-    /// later on the time line as it came later. Its sender reports are not comparable.
-    pub(crate) fn continue_at(&mut self, now: Instant) -> Option<(u64, u32)> {
-        self.report = None;
-        let (timestamp, at) = self.newest?;
-        let clock = self.codec().clock_rate();
-        let elapsed = ticks(now.saturating_duration_since(at), clock);
-        Some((self.ring.head(), timestamp.wrapping_add(elapsed.max(1))))
-    }
-
-    pub(crate) fn insert(&mut self, now: Instant, packet: Packet) -> Inserted {
-        let (index, timestamp, bytes) = (packet.index, packet.timestamp, packet.payload.len());
-        let inserted = self.ring.insert(packet);
-        match inserted {
-            Inserted::Newest { .. } => self.newest = Some((timestamp, now)),
-            Inserted::Late => self.late.push(index),
-            Inserted::Useless => return inserted,
+    /// Gives each of a new publisher's encodings its layer, and returns their indexes. One with the rid
+    /// of an older one continues it; others continue what nobody sends any more, so that there never are
+    /// more layers than a publisher may have, and that a viewer finds something new where it is.
+    pub(crate) fn assign(&mut self, rids: &[RidName]) -> Vec<usize> {
+        let mut taken: Vec<Option<usize>> = rids
+            .iter()
+            .map(|rid| self.layers.iter().position(|layer| layer.rid == *rid))
+            .collect();
+        for (place, rid) in rids.iter().enumerate() {
+            if taken[place].is_some() {
+                continue;
+            }
+            let free = (0..self.layers.len()).find(|layer| !taken.contains(&Some(*layer)));
+            let layer = free.unwrap_or_else(|| {
+                self.layers.push(Encoding::new(self.payload.codec));
+                self.layers.len() - 1
+            });
+            self.layers[layer].rid = rid.clone();
+            taken[place] = Some(layer);
         }
-        self.rate.count(now, bytes);
-        inserted
+        let taken: Vec<usize> = taken.into_iter().flatten().collect();
+        for (index, layer) in self.layers.iter_mut().enumerate() {
+            layer.is_sent = taken.contains(&index);
+        }
+        taken
     }
 
     /// Takes what the stream's home has, on another worker.
-    pub(crate) fn mirror(&mut self, now: Instant, update: TrackUpdate) {
-        for packet in update.packets {
-            let (index, timestamp) = (packet.index, packet.timestamp);
-            match self.ring.insert(packet) {
-                Inserted::Newest { .. } => self.newest = Some((timestamp, now)),
-                Inserted::Late => self.late.push(index),
-                Inserted::Useless => {}
-            }
+    pub(crate) fn mirror(&mut self, update: TrackUpdate) {
+        let codec = self.codec();
+        let missing = update.len().saturating_sub(self.layers.len());
+        self.layers
+            .extend((0..missing).map(|_| Encoding::new(codec)));
+        for (layer, update) in self.layers.iter_mut().zip(update) {
+            layer.mirror(update);
         }
-        self.lost = update.lost;
-        self.report = update.report;
-        self.rate.bits_per_second = update.bitrate;
     }
 
-    /// The newest hole that will stay one.
-    pub(crate) fn lost(&self) -> Option<u64> {
-        self.lost
+    /// The layer with this index.
+    pub(crate) fn layer(&self, index: usize) -> Option<&Encoding> {
+        self.layers.get(index)
     }
 
-    /// The publisher's last sender report.
-    pub(crate) fn last_report(&self) -> Option<Report> {
-        self.report
+    /// Whether a joiner can be shown a picture at once.
+    pub(crate) fn is_joinable(&self, limit: ReplayLimit) -> bool {
+        let mut layers = self.layers.iter();
+        layers.any(|layer| layer.joinable_from(limit).is_some())
     }
 
-    /// A hole that will stay one.
-    pub(crate) fn give_up(&mut self, index: u64) {
-        self.lost = self.lost.max(Some(index));
-        self.broken = true;
-    }
-
-    /// Whether a packet was lost for good since the last call: viewers' decoders are stuck, or will be.
-    pub(crate) fn take_broken(&mut self) -> bool {
-        std::mem::take(&mut self.broken)
-    }
-
-    /// The timestamp of the newest packet.
-    pub(crate) fn newest_timestamp(&self) -> Option<u32> {
-        self.newest.map(|(timestamp, _)| timestamp)
-    }
-
-    /// Where a joiner's decoder can begin, if what follows can be decoded too and is within `limit`.
-    pub(crate) fn joinable_from(&self, limit: ReplayLimit) -> Option<u64> {
-        let start = self.ring.decodable_from(self.codec())?;
-        // Replaying takes a while, in which the ring moves on.
-        let margin = 512;
-        if self.lost.is_some_and(|lost| lost >= start) || start < self.ring.tail() + margin {
-            return None;
+    /// Looks again at which layers can be shown: those that are sent, since an encoder that is short of
+    /// bandwidth stops the best one. If nobody sends, all that were.
+    pub(crate) fn rank(&mut self, now: Instant) {
+        let mut rungs = std::mem::take(&mut self.ladder.0);
+        rungs.clear();
+        let sent = |active: bool| {
+            let layers = self.layers.iter().enumerate();
+            let shown = layers.filter(move |(_, layer)| {
+                layer.is_sent
+                    && layer.newest_timestamp().is_some()
+                    && (!active || layer.is_active(now))
+            });
+            shown.map(|(index, layer)| layer.rung(index))
+        };
+        rungs.extend(sent(true));
+        if rungs.is_empty() {
+            rungs.extend(sent(false));
         }
-        let (newest, _) = self.newest?;
-        let age = newest.wrapping_sub(self.ring.get(start)?.timestamp);
-        if age > ticks(limit.span, self.codec().clock_rate()) {
-            return None;
-        }
-        let bytes: usize = self.ring.since(start).map(|p| p.payload.len()).sum();
-        (bytes <= limit.bytes).then_some(start)
+        self.ladder.0 = rungs;
+        self.ladder.sort();
     }
 
-    /// Takes the late packets that viewers have not been sent yet.
-    pub(crate) fn take_late(&mut self) -> Vec<u64> {
-        std::mem::take(&mut self.late)
-    }
-
-    pub(crate) fn note_report(&mut self, now: Instant, ntp: u64, timestamp: u32) {
-        self.report = Some(Report {
-            ntp,
-            timestamp,
-            received: now,
+    /// What is told of the layers, lowest first.
+    pub(crate) fn described(&self, now: Instant) -> Vec<Layer> {
+        let sent = self
+            .layers
+            .iter()
+            .enumerate()
+            .filter(|(_, layer)| layer.is_sent);
+        let mut all = Ladder(sent.map(|(index, layer)| layer.rung(index)).collect());
+        all.sort();
+        let layers = all.0.iter().filter_map(|rung| {
+            let layer = self.layer(rung.layer)?;
+            Some(Layer {
+                rid: layer.rid.as_deref()?.to_owned(),
+                bitrate: layer.bitrate(),
+                width: layer.size.map(|(width, _)| width),
+                height: layer.size.map(|(_, height)| height),
+                active: layer.is_active(now),
+            })
         });
+        layers.collect()
     }
 
-    /// What a sender report of this moment says: the publisher's clock and the time line, both carried
-    /// on from its own last report. `None` before that.
-    pub(crate) fn report(&self, now: Instant) -> Option<(u64, u32)> {
-        let report = self.report.as_ref()?;
-        let elapsed = now.saturating_duration_since(report.received);
-        let ntp = report.ntp.wrapping_add(ntp_duration(elapsed));
-        let elapsed = ticks(elapsed, self.codec().clock_rate());
-        Some((ntp, report.timestamp.wrapping_add(elapsed)))
+    /// The best layer of the moment.
+    pub(crate) fn best(&self) -> usize {
+        self.ladder.0.last().map_or(0, |rung| rung.layer)
     }
 
-    /// Payload bits per second, over the last second or so.
-    pub(crate) fn bitrate(&self) -> u64 {
-        self.rate.bits_per_second
+    /// A layer, and those that show less, best first.
+    pub(crate) fn up_to(&self, layer: usize) -> impl Iterator<Item = usize> {
+        let rungs = self.ladder.0.iter().rev().map(|rung| rung.layer);
+        let lower = rungs.skip_while(move |rung| *rung != layer);
+        std::iter::once(layer).chain(lower.skip(1))
     }
-}
 
-/// RTP ticks in a duration.
-pub(crate) fn ticks(duration: Duration, clock_rate: u32) -> u32 {
-    (duration.as_micros() * u128::from(clock_rate) / 1_000_000) as u32
-}
+    /// The index of the layer that the publisher calls so.
+    pub(crate) fn named(&self, rid: &RidName) -> Option<usize> {
+        let mut layers = self.layers.iter();
+        layers.position(|layer| layer.is_sent && layer.rid == *rid)
+    }
 
-/// A duration as NTP counts: seconds in the upper half, fractions of 2^-32 in the lower.
-fn ntp_duration(duration: Duration) -> u64 {
-    let fraction = (u64::from(duration.subsec_nanos()) << 32) / 1_000_000_000;
-    (duration.as_secs() << 32) | fraction
-}
-
-/// Bytes per second, counted in windows of a second.
-#[derive(Default)]
-struct Rate {
-    window: Option<Instant>,
-    bytes: usize,
-    bits_per_second: u64,
-}
-
-impl Rate {
-    fn count(&mut self, now: Instant, bytes: usize) {
-        let window = *self.window.get_or_insert(now);
-        self.bytes += bytes;
-        let elapsed = now.saturating_duration_since(window);
-        if elapsed >= Duration::from_secs(1) {
-            self.bits_per_second = (self.bytes as u128 * 8_000 / elapsed.as_millis()) as u64;
-            self.window = Some(now);
-            self.bytes = 0;
+    /// What the time line of layer `to` is off that of layer `from`, by the publisher's own clock: an
+    /// encoder's layers have clocks of their own, and only their sender reports tell what they have in
+    /// common. Until both have come, the time of arrival has to do: see [`anchor`](Track::anchor).
+    pub(crate) fn shift(&self, from: usize, to: usize) -> u32 {
+        let clock = |index: usize| self.layer(index)?.clock();
+        let (Some((ntp, timestamp)), Some((ntp_to, timestamp_to))) = (clock(from), clock(to))
+        else {
+            return 0;
+        };
+        let elapsed = i128::from(ntp_to.wrapping_sub(ntp) as i64);
+        let elapsed = (elapsed * i128::from(self.codec().clock_rate())) >> 32;
+        let shift = timestamp
+            .wrapping_add(elapsed as u32)
+            .wrapping_sub(timestamp_to);
+        match (shift as i32).unsigned_abs() > self.codec().clock_rate() {
+            // They have been within the jitter of the network from the beginning.
+            true => 0,
+            false => shift,
         }
+    }
+
+    /// Where a layer's first packet belongs on the time line of the others.
+    pub(crate) fn anchor(&self, now: Instant) -> Option<u32> {
+        let layers = self.layers.iter().filter(|layer| layer.is_active(now));
+        layers.filter_map(|layer| layer.live_edge(now)).next()
+    }
+
+    /// What it carries.
+    pub(crate) fn codec(&self) -> Codec {
+        self.payload.codec
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    fn rids(names: &str) -> Vec<RidName> {
+        match names {
+            "" => vec![None],
+            names => names.split(' ').map(|name| Some(Arc::from(name))).collect(),
+        }
+    }
+
+    #[test]
+    fn a_new_publishers_layers_continue_those_of_the_older_one() {
+        let mut track = Track::new(Payload::for_test(Codec::Vp8, ""));
+        for (names, indexes) in [
+            ("q h f", vec![0, 1, 2]),
+            ("f q h", vec![2, 0, 1]),
+            // Another name continues what nobody sends any more.
+            ("f x h", vec![2, 0, 1]),
+            // Without simulcast: one goes on, the others are there for nobody.
+            ("", vec![0]),
+            ("h q", vec![1, 0]),
+            ("a b c d", vec![0, 1, 2, 3]),
+        ] {
+            assert_eq!(track.assign(&rids(names)), indexes, "{names}");
+            let sent: Vec<usize> = (0..track.layers.len())
+                .filter(|index| track.layers[*index].is_sent)
+                .collect();
+            assert_eq!(sent.len(), indexes.len(), "{names}");
+        }
+        assert_eq!(track.layers.len(), 4);
     }
 }

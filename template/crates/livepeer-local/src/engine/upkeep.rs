@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use super::core::Core;
+use super::incoming::Incoming;
 use super::names::StreamName;
 use super::rtcp::Compound;
+use super::sdp::MAX_LAYERS;
 use super::session::{Leg, Session};
 use super::stream::{SessionKey, Stream};
-use super::track::Track;
 use super::viewer::Link;
 
 /// Deadlines, repeats and reports are looked at this often; each viewer's reports fall into one of ten
@@ -77,14 +78,16 @@ impl Core {
             return;
         };
         stream.dirty = false;
-        let late = stream.take_late();
         let Stream {
             viewers,
             tracks,
             counters,
             ..
         } = stream;
-        let (mut waiting, mut replaying) = (false, false);
+        for track in tracks.iter_mut().flatten() {
+            track.rank(now);
+        }
+        let (mut keyframes, mut replaying) = ([false; MAX_LAYERS], false);
         for key in viewers {
             let Some(session) = self.sessions.get_mut(key) else {
                 continue;
@@ -106,19 +109,26 @@ impl Core {
                 if let (Some(sender), Some(track)) = (sender, &tracks[slot]) {
                     let limit = self.config.replay_limit();
                     let was_waiting = sender.is_waiting();
-                    sender.forward(now, track, &late[slot], limit, &mut link);
+                    sender.forward(now, track, limit, &mut link);
                     if slot == main && was_waiting && !sender.is_waiting() {
                         link.counters.joins += 1;
                         let waited = now.saturating_duration_since(created);
                         link.counters.join_times.note(waited);
                     }
-                    waiting |= slot == 1 && sender.is_waiting();
+                    if let (1, Some(layer)) = (slot, sender.wants_keyframe()) {
+                        keyframes[layer % MAX_LAYERS] = true;
+                    }
                     replaying |= sender.is_replaying();
                 }
             }
         }
-        if waiting {
-            stream.want_keyframe();
+        for layer in tracks.iter_mut().flatten().flat_map(|t| &mut t.layers) {
+            layer.clear_late();
+        }
+        if let Some(video) = &mut tracks[1] {
+            for (layer, awaited) in video.layers.iter_mut().zip(keyframes) {
+                layer.keyframe_awaited = awaited;
+            }
         }
         if replaying {
             let at = now + PACE;
@@ -139,28 +149,35 @@ impl Core {
         };
         let (ours, reduced) = (session.our_ssrc, session.reduced_size);
         let mut nacks = Vec::new();
-        if let Leg::Publisher(receivers) = &mut session.leg {
-            for (receiver, track) in receivers.iter_mut().zip(&mut stream.tracks) {
-                let (Some(receiver), Some(track)) = (receiver, track) else {
+        if let Leg::Publisher(incoming) = &mut session.leg {
+            for (incoming, track) in incoming.iter_mut().zip(&mut stream.tracks) {
+                let (Some(incoming), Some(track)) = (incoming, track) else {
                     continue;
                 };
-                let missing = receiver.due_nacks(now, track);
-                if let (false, Some(ssrc)) = (missing.is_empty(), receiver.ssrc()) {
-                    stream.counters.nacks_out += missing.len() as u64;
-                    nacks.push(Compound::feedback(ours, reduced).nack(ours, ssrc, &missing));
-                }
-                if let Some(at) = receiver.poll_timeout() {
-                    self.next_nack = Some(self.next_nack.map_or(at, |next| next.min(at)));
+                for receiver in incoming.receivers_mut() {
+                    let Some(layer) = track.layers.get_mut(receiver.layer) else {
+                        continue;
+                    };
+                    let missing = receiver.due_nacks(now, layer);
+                    if let (false, Some(ssrc)) = (missing.is_empty(), receiver.ssrc()) {
+                        stream.counters.nacks_out += missing.len() as u64;
+                        nacks.push(Compound::feedback(ours, reduced).nack(ours, ssrc, &missing));
+                    }
+                    if let Some(at) = receiver.poll_timeout() {
+                        self.next_nack = Some(self.next_nack.map_or(at, |next| next.min(at)));
+                    }
                 }
             }
         }
-        if stream.tracks[1].as_mut().is_some_and(Track::take_broken) {
-            stream.want_keyframe();
+        for layer in stream.tracks[1].iter_mut().flat_map(|t| &mut t.layers) {
+            if layer.take_broken() {
+                layer.want_keyframe();
+            }
         }
         for nack in nacks {
             session.send_rtcp(nack, &mut self.out);
         }
-        stream.ask_keyframe(now, &self.config, session, &mut self.out);
+        stream.ask_keyframes(now, &self.config, session, &mut self.out);
     }
 
     fn upkeep(&mut self, now: Instant) {
@@ -217,8 +234,9 @@ impl Core {
             let ours = session.our_ssrc;
             let mut compounds = Vec::new();
             match &mut session.leg {
-                Leg::Publisher(receivers) => {
-                    let receivers = receivers.iter_mut().flatten();
+                Leg::Publisher(incoming) => {
+                    let incoming = incoming.iter_mut().flatten();
+                    let receivers = incoming.flat_map(Incoming::receivers_mut);
                     let blocks: Vec<_> =
                         receivers.filter_map(|r| r.reception_report(now)).collect();
                     let ssrcs = blocks.iter().map(|block| block.ssrc).collect();
@@ -231,8 +249,7 @@ impl Core {
                 Leg::Viewer(viewer) => {
                     for (sender, track) in viewer.tracks.iter().zip(&stream.tracks) {
                         if let (Some(sender), Some(track)) = (sender, track)
-                            && !sender.is_waiting()
-                            && let Some(clock) = track.report(now)
+                            && let Some(clock) = sender.report(now, track)
                         {
                             if track.codec().is_video() {
                                 viewer.bandwidth.note_report(now, clock.0);

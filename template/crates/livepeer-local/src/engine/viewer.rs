@@ -1,17 +1,21 @@
 //! The sending leg: a viewer is a cursor in each track's ring.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::bandwidth::Bandwidth;
 use super::config::ReplayLimit;
+use super::encoding::Encoding;
+use super::layers::Choice;
 use super::outbox::{Outbox, Path};
 use super::resends::{Resends, Verdict};
 use super::ring::Packet;
 use super::rtp::{HEADER_BYTES, header, numbered};
 use super::sdp::{Outgoing, Payload};
+use super::segment::{Place, Segment};
 use super::srtp::Srtp;
 use super::stats::Counters;
-use super::track::Track;
+use super::track::{RidName, Track};
 
 /// A joiner is shown the pictures since the keyframe at this multiple of the track's own rate ...
 const REPLAY_SPEED: u64 = 4;
@@ -19,11 +23,16 @@ const REPLAY_SPEED: u64 = 4;
 const REPLAY_MIN_RATE: u64 = 8_000_000;
 /// What a joiner is sent at once: a keyframe, mostly.
 const REPLAY_BURST: f64 = 64_000.0;
-/// Replayed pictures are this much closer to each other in time: those of ten seconds fit into a third
-/// of one, and no two timestamps meet at 60 pictures a second.
-const SQUEEZE: u32 = 33;
 /// A viewer that no decodable picture can be found for is sent what there is after this long.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// A viewer is moved to another layer at its last keyframe, if that is whole and no older than this;
+/// otherwise a new one is asked for.
+const CHANGE_LIMIT: ReplayLimit = ReplayLimit {
+    span: Duration::from_millis(500),
+    bytes: 1_000_000,
+};
+/// Runs of packets that are remembered for a viewer's NACKs: those of the last seconds.
+const MAX_SEGMENTS: usize = 4;
 
 /// Where a viewer's packets go.
 pub(crate) struct Link<'a> {
@@ -45,6 +54,9 @@ pub(crate) struct Sender {
     /// rollover as we do.
     first_sequence: u16,
     state: State,
+    choice: Choice,
+    /// The layer that the viewer asked for.
+    wish: RidName,
     packets: u32,
     octets: u32,
     resends: Resends,
@@ -65,22 +77,24 @@ enum State {
 }
 
 struct Cursor {
-    /// The track's index that has the first sequence number. Sequence numbers are linear in indexes:
-    /// a hole in the track is a hole here, and a NACK needs no table.
-    first: u64,
-    /// The next to send.
+    segment: Segment,
+    /// Of the layers that were left, oldest first.
+    past: VecDeque<Segment>,
+    /// The next of the segment's layer to send.
     next: u64,
-    squeeze: Option<Squeeze>,
+    /// The newest timestamp that was sent.
+    newest: u32,
+    /// The last packet that was sent ended a picture.
+    between_pictures: bool,
     /// While the past is replayed: bytes that may go now.
     replay: Option<Replay>,
 }
 
-#[derive(Clone, Copy)]
-struct Squeeze {
-    /// Packets before this are from the past.
-    until: u64,
-    /// The newest timestamp when the viewer joined.
-    joined: u32,
+/// Where another layer can be gone over to.
+struct Change {
+    layer: usize,
+    first: u64,
+    timestamp: u32,
 }
 
 struct Replay {
@@ -105,6 +119,8 @@ impl Sender {
             rtx,
             first_sequence: rand::random::<u16>() >> 1,
             state: State::Waiting { since: None },
+            choice: Choice::default(),
+            wish: None,
             packets: 0,
             octets: 0,
             resends: Resends::new(),
@@ -134,54 +150,121 @@ impl Sender {
         (self.packets, self.octets)
     }
 
+    /// What a sender report of this moment says; `None` before the publisher's own first.
+    pub(crate) fn report(&self, now: Instant, track: &Track) -> Option<(u64, u32)> {
+        let State::Playing(cursor) = &self.state else {
+            return None;
+        };
+        let (ntp, timestamp) = track.layer(cursor.segment.layer)?.report(now)?;
+        Some((ntp, cursor.segment.straight(timestamp)))
+    }
+
+    /// Asks for a layer, or leaves the choice to the engine again.
+    pub(crate) fn wish(&mut self, rid: RidName) {
+        self.wish = rid;
+    }
+
+    /// The layer that the viewer looks at, or waits for.
+    pub(crate) fn layer(&self) -> usize {
+        match &self.state {
+            State::Playing(cursor) => cursor.segment.layer,
+            State::Waiting { .. } => self.choice.layer().unwrap_or(0),
+        }
+    }
+
+    /// The layer that it needs a keyframe of, to begin or to be moved there.
+    pub(crate) fn wants_keyframe(&self) -> Option<usize> {
+        let chosen = self.choice.layer().unwrap_or(0);
+        match &self.state {
+            State::Waiting { .. } => Some(chosen),
+            State::Playing(cursor) => (cursor.segment.layer != chosen).then_some(chosen),
+        }
+    }
+
     /// Sends what is new to this viewer: late packets, and those from its cursor on. Begins where a
-    /// decoder can.
+    /// decoder can, and goes over to another layer where a decoder can.
     pub(crate) fn forward(
         &mut self,
         now: Instant,
         track: &Track,
-        late: &[u64],
         limit: ReplayLimit,
         link: &mut Link,
     ) {
+        let wish = self.wish.as_ref().and_then(|_| track.named(&self.wish));
+        let estimate = link.bandwidth.estimate();
+        let limited = link.bandwidth.is_limited();
+        self.choice
+            .choose(now, &track.ladder, wish, estimate, limited);
         if let State::Waiting { since } = &mut self.state {
             let since = *since.get_or_insert(now);
-            let Some(cursor) = begin(now, since, track, limit) else {
+            let Some(cursor) = self.begin(now, since, track, limit) else {
                 return;
             };
             link.counters.replays += u64::from(cursor.replay.is_some() && since == now);
             self.state = State::Playing(cursor);
         }
-        let State::Playing(cursor) = &mut self.state else {
+        self.send_late(now, track, link);
+        self.advance(now, track, link);
+    }
+
+    fn send_late(&mut self, now: Instant, track: &Track, link: &mut Link) {
+        let State::Playing(cursor) = &self.state else {
             return;
         };
-        if let Some(replay) = &mut cursor.replay {
-            let rate = (REPLAY_SPEED * track.bitrate()).max(REPLAY_MIN_RATE);
+        let mut late = Vec::new();
+        for segment in cursor.past.iter().chain([&cursor.segment]) {
+            let Some(layer) = track.layer(segment.layer) else {
+                continue;
+            };
+            let ours = |index: &&u64| {
+                let sent = segment.end != u64::MAX || **index < cursor.next;
+                segment.has(**index) && sent
+            };
+            let packets = layer.late().iter().filter(ours);
+            let packets = packets.filter_map(|index| layer.ring.get(*index));
+            late.extend(packets.map(|p| (p.clone(), segment.place(p))));
+        }
+        for (packet, place) in late {
+            self.send(now, &packet, place, link);
+        }
+    }
+
+    fn advance(&mut self, now: Instant, track: &Track, link: &mut Link) {
+        if let State::Playing(Cursor {
+            segment,
+            replay: Some(replay),
+            ..
+        }) = &mut self.state
+        {
+            let bitrate = track.layer(segment.layer).map_or(0, Encoding::bitrate);
+            let rate = (REPLAY_SPEED * bitrate).max(REPLAY_MIN_RATE);
             let rate = link.bandwidth.replay_rate(now, rate);
             let elapsed = now.saturating_duration_since(replay.at).as_secs_f64();
             replay.budget = (replay.budget + elapsed * rate as f64 / 8.0).min(REPLAY_BURST);
             replay.at = now;
         }
-        let (first, next) = (cursor.first, cursor.next);
-        for index in late.iter().filter(|index| (first..next).contains(*index)) {
-            if let Some(packet) = track.ring.get(*index) {
-                self.send(now, packet, link);
-            }
-        }
-        self.advance(now, track, link);
-    }
-
-    fn advance(&mut self, now: Instant, track: &Track, link: &mut Link) {
+        let mut change = self.change(track);
         loop {
             let State::Playing(cursor) = &mut self.state else {
                 return;
             };
-            cursor.next = cursor.next.max(track.ring.tail());
-            if cursor.next >= track.ring.head() {
+            let Some(layer) = track.layer(cursor.segment.layer) else {
+                return;
+            };
+            // A picture that was begun is ended first, unless its layer has stopped.
+            if let Some(change) =
+                change.take_if(|_| cursor.between_pictures || !layer.is_active(now))
+            {
+                cursor.follow(track, change);
+                link.counters.layer_changes += 1;
+                continue;
+            }
+            cursor.next = cursor.next.max(layer.ring.tail());
+            if cursor.next >= layer.ring.head() {
                 cursor.replay = None;
                 return;
             }
-            let packet = track.ring.get(cursor.next);
+            let packet = layer.ring.get(cursor.next);
             if let (Some(replay), Some(packet)) = (&mut cursor.replay, packet) {
                 if replay.budget <= 0.0 {
                     return;
@@ -190,21 +273,38 @@ impl Sender {
             }
             cursor.next += 1;
             if let Some(packet) = packet {
-                self.send(now, packet, link);
+                let place = cursor.segment.place(packet);
+                cursor.between_pictures = packet.marker;
+                if (place.timestamp.wrapping_sub(cursor.newest) as i32).is_positive() {
+                    cursor.newest = place.timestamp;
+                }
+                self.send(now, packet, place, link);
             }
         }
     }
 
-    fn send(&mut self, now: Instant, packet: &Packet, link: &mut Link) {
+    /// Where the chosen layer can be gone over to, if that is another than the one that is sent.
+    fn change(&self, track: &Track) -> Option<Change> {
         let State::Playing(cursor) = &self.state else {
-            return;
+            return None;
         };
+        let layer = self.choice.layer().filter(|l| *l != cursor.segment.layer)?;
+        let target = track.layer(layer)?;
+        let first = target.joinable_from(CHANGE_LIMIT)?;
+        let timestamp = target.ring.get(first)?.timestamp;
+        Some(Change {
+            layer,
+            first,
+            timestamp,
+        })
+    }
+
+    fn send(&mut self, now: Instant, packet: &Packet, place: Place, link: &mut Link) {
         let header = header(
             packet.marker,
             self.payload_type,
-            self.first_sequence
-                .wrapping_add(packet.index.wrapping_sub(cursor.first) as u16),
-            cursor.timestamp(packet),
+            place.number as u16,
+            place.timestamp,
             self.ssrc,
         );
         self.packets = self.packets.wrapping_add(1);
@@ -231,6 +331,42 @@ impl Sender {
         }
     }
 
+    /// Where a viewer that has waited since `since` begins: with the chosen layer, or for now with the next
+    /// lower one that there is a picture of.
+    fn begin(
+        &self,
+        now: Instant,
+        since: Instant,
+        track: &Track,
+        limit: ReplayLimit,
+    ) -> Option<Cursor> {
+        let chosen = self.choice.layer().unwrap_or(0);
+        let number = u64::from(self.first_sequence);
+        let layer = track.layer(chosen)?;
+        let (head, newest) = (layer.ring.head(), layer.newest_timestamp()?);
+        let live = || Cursor::new(Segment::live(chosen, head, number), newest, None);
+        if !track.codec().is_video() {
+            return Some(live());
+        }
+        let joinable = track.up_to(chosen).find_map(|index| {
+            let layer = track.layer(index)?;
+            Some((index, layer, layer.joinable_from(limit)?))
+        });
+        let Some((index, layer, first)) = joinable else {
+            let is_patient = now.saturating_duration_since(since) <= PATIENCE;
+            return (!is_patient).then(live);
+        };
+        let (head, joined) = (layer.ring.head(), layer.newest_timestamp()?);
+        let segment = Segment::joined(index, first, number, head, joined);
+        let replay = Replay {
+            budget: REPLAY_BURST,
+            at: now,
+        };
+        let before = layer.ring.get(first)?;
+        let newest = segment.place(before).timestamp;
+        Some(Cursor::new(segment, newest, Some(replay)))
+    }
+
     /// Sends again what the viewer misses, as far as it is still here.
     pub(crate) fn resend(
         &mut self,
@@ -245,16 +381,14 @@ impl Sender {
             let State::Playing(cursor) = &self.state else {
                 return;
             };
-            let Some(packet) = cursor
-                .sent(*sequence, self.first_sequence)
-                .and_then(|index| track.ring.get(index))
-            else {
+            let Some((packet, place)) = cursor.sent(*sequence, track) else {
                 continue;
             };
+            let timestamp = place.timestamp;
             let bytes = HEADER_BYTES + packet.payload.len();
             let verdict = self
                 .resends
-                .ask(now, packet.index, bytes, estimate, round_trip);
+                .ask(now, place.number, bytes, estimate, round_trip);
             match verdict {
                 Verdict::Send => {}
                 Verdict::UnderWay => continue,
@@ -264,7 +398,6 @@ impl Sender {
                 }
             }
             link.counters.retransmissions += 1;
-            let timestamp = cursor.timestamp(packet);
             match &mut self.rtx {
                 Some(rtx) => {
                     let header = header(
@@ -294,61 +427,43 @@ impl Sender {
     }
 }
 
-/// Where a viewer that has waited since `since` begins.
-fn begin(now: Instant, since: Instant, track: &Track, limit: ReplayLimit) -> Option<Cursor> {
-    let head = track.ring.head();
-    let joined = track.newest_timestamp()?;
-    if !track.codec().is_video() {
-        return Some(Cursor::live(head));
-    }
-    match track.joinable_from(limit) {
-        Some(first) => Some(Cursor {
-            first,
-            next: first,
-            squeeze: Some(Squeeze {
-                until: head,
-                joined,
-            }),
-            replay: Some(Replay {
-                budget: REPLAY_BURST,
-                at: now,
-            }),
-        }),
-        None if now.saturating_duration_since(since) > PATIENCE => Some(Cursor::live(head)),
-        None => None,
-    }
-}
-
 impl Cursor {
-    fn live(head: u64) -> Self {
+    fn new(segment: Segment, newest: u32, replay: Option<Replay>) -> Self {
         Cursor {
-            first: head,
-            next: head,
-            squeeze: None,
-            replay: None,
+            next: segment.first,
+            segment,
+            past: VecDeque::new(),
+            newest,
+            between_pictures: true,
+            replay,
         }
     }
 
-    /// A packet's timestamp for this viewer. Depends on nothing but the packet, since a retransmission
-    /// must be equal to the first sending bit for bit.
-    fn timestamp(&self, packet: &Packet) -> u32 {
-        let Some(squeeze) = self.squeeze.filter(|squeeze| packet.index < squeeze.until) else {
-            return packet.timestamp;
-        };
-        let age = squeeze.joined.wrapping_sub(packet.timestamp);
-        match (age as i32).is_positive() {
-            true => squeeze.joined.wrapping_sub(age / SQUEEZE),
-            false => packet.timestamp,
+    /// Goes over to another layer.
+    fn follow(&mut self, track: &Track, change: Change) {
+        let shift = track.shift(self.segment.layer, change.layer);
+        let first = (change.first, change.timestamp);
+        let run = self
+            .segment
+            .follow(self.next, change.layer, first, shift, self.newest);
+        if self.past.len() == MAX_SEGMENTS - 1 {
+            self.past.pop_front();
         }
+        self.past
+            .push_back(std::mem::replace(&mut self.segment, run));
+        self.next = change.first;
     }
 
-    /// The index that was sent with this sequence number.
-    fn sent(&self, sequence: u16, first_sequence: u16) -> Option<u64> {
-        let newest = self.next.checked_sub(1)?;
-        let newest_sequence = first_sequence.wrapping_add((newest.wrapping_sub(self.first)) as u16);
-        let age = newest_sequence.wrapping_sub(sequence);
-        let index = newest.checked_sub(u64::from(age))?;
-        (index >= self.first).then_some(index)
+    /// The packet that was sent with this sequence number, as far as it is still here.
+    fn sent<'t>(&self, sequence: u16, track: &'t Track) -> Option<(&'t Packet, Place)> {
+        let next = self.segment.number(self.next);
+        let newest = next.checked_sub(1)?;
+        let age = (newest as u16).wrapping_sub(sequence);
+        let number = newest.checked_sub(u64::from(age))?;
+        let mut segments = self.past.iter().chain([&self.segment]);
+        let (segment, index) = segments.find_map(|s| Some((s, s.index(number)?)))?;
+        let packet = track.layer(segment.layer)?.ring.get(index)?;
+        Some((packet, segment.place(packet)))
     }
 }
 

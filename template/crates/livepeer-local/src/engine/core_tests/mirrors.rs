@@ -70,7 +70,7 @@ fn every_mirror_gets_the_very_packets_of_the_home() {
     camera.shoot(&mut world, false);
     let newest = |world: &mut World, worker: usize| {
         let stream = &world.core_at(worker).streams[&stream()];
-        let ring = &stream.tracks[1].as_ref().unwrap().ring;
+        let ring = &stream.tracks[1].as_ref().unwrap().layers[0].ring;
         ring.get(ring.head() - 1).unwrap().clone()
     };
     let home = newest(&mut world, 0);

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::super::candidates::Candidate;
 use super::TRANSPORT_CC;
 use super::offer::{Media, Offer, Payload, Setup};
+use super::simulcast::Simulcast;
 use crate::engine::twcc;
 
 /// What the answer says about our side of the transport.
@@ -27,8 +28,8 @@ pub(crate) enum AnswerLine {
     Rejected,
     /// Part of the bundle, but nothing flows: a viewer offers audio and the publisher has none.
     Inactive(Payload),
-    /// From a publisher to us.
-    Receive(Payload),
+    /// From a publisher to us, in one encoding or in layers.
+    Receive(Payload, Option<Simulcast>),
     /// From us to a viewer.
     Send(Payload, Outgoing),
 }
@@ -96,7 +97,7 @@ impl Lines {
         let (payload, direction, outgoing) = match line {
             AnswerLine::Rejected => return self.rejected(offer, media),
             AnswerLine::Inactive(payload) => (payload, "inactive", None),
-            AnswerLine::Receive(payload) => (payload, "recvonly", None),
+            AnswerLine::Receive(payload, _) => (payload, "recvonly", None),
             AnswerLine::Send(payload, outgoing) => (payload, "sendonly", Some(outgoing)),
         };
         // A publisher's retransmissions come on the track's own SSRC: without RTX both are one stream.
@@ -154,6 +155,11 @@ impl Lines {
         }
         if let Some(outgoing) = outgoing {
             self.outgoing(media, outgoing);
+        }
+        if let AnswerLine::Receive(_, Some(simulcast)) = line {
+            for line in simulcast.lines(payload) {
+                self.line(format_args!("{line}"));
+            }
         }
         if tagged {
             for (index, candidate) in transport.candidates.iter().enumerate() {

@@ -11,10 +11,12 @@ mod answer;
 mod codec;
 mod offer;
 mod reader;
+mod simulcast;
 
 pub(crate) use answer::{AnswerLine, Outgoing, Transport, write_answer};
 pub(crate) use codec::{Codec, H264Profile, parameter};
 pub(crate) use offer::{Kind, Media, Offer, Payload, Setup};
+pub(crate) use simulcast::{MAX_LAYERS, Simulcast};
 
 /// The largest offer that is read at all. Browsers' offers are 2 to 8 KB.
 pub const MAX_OFFER_BYTES: usize = 128 * 1024;

@@ -3,6 +3,7 @@
 use super::MAX_OFFER_BYTES;
 use super::codec::Codec;
 use super::reader::Reader;
+use super::simulcast::Simulcast;
 use crate::engine::names::OfferError;
 
 /// What is kept of an offer.
@@ -38,6 +39,8 @@ pub(crate) struct Media {
     pub(crate) names: Vec<String>,
     /// The SSRCs that will send media; empty if the offer does not say.
     pub(crate) ssrcs: Vec<u32>,
+    /// The layers that are offered to be sent.
+    pub(crate) simulcast: Option<Simulcast>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use super::TRANSPORT_CC;
 use super::codec::{Codec, parameter};
 use super::offer::{Direction, Kind, Media, Offer, Payload, Setup};
+use super::simulcast::RawSimulcast;
 use crate::engine::names::OfferError;
 use crate::engine::twcc;
 
@@ -48,6 +49,7 @@ struct Section {
     transport_cc: Option<u8>,
     /// SSRCs that repeat another one's packets: never the ones with the media.
     repair_ssrcs: Vec<u32>,
+    simulcast: RawSimulcast,
 }
 
 #[derive(Default)]
@@ -228,8 +230,11 @@ impl Reader {
                     _ => payload.feedback(value),
                 }
             }
+            "rid" => section.simulcast.rid(value),
+            "simulcast" => section.simulcast.simulcast(value),
             // RFC 8285 section 5; one-byte extensions have ids from 1 to 14.
             "extmap" => {
+                section.simulcast.extension(value);
                 let mut words = value.split_ascii_whitespace();
                 if let (Some(id), Some(twcc::EXTENSION)) = (words.next(), words.next()) {
                     let id = id.split('/').next().unwrap_or_default();
@@ -338,6 +343,10 @@ impl Section {
         }
         media.rejected = self.port == 0 && !self.bundle_only;
         media.direction = self.level.direction.or(direction).unwrap_or_default();
+        media.simulcast = self
+            .simulcast
+            .finish()
+            .filter(|_| media.kind == Kind::Video);
         media.ssrcs = self.ssrcs.clone();
         media.ssrcs.retain(|ssrc| !self.repair_ssrcs.contains(ssrc));
         for raw in &self.payloads {
