@@ -262,7 +262,10 @@ impl Running {
         let streams = &self.app.streams;
         let refused = |error| StartError::Livepeer(doctor::words(&error, streams.api()));
         streams.check().await.map_err(refused)?;
-        let ingest = streams.ingest_origin().await.map_err(streams_failed)?;
+        let mut ingest = streams.ingest_origin().await.map_err(streams_failed)?;
+        if let Some(node) = self.embedded.as_ref().and_then(Embedded::redirects_to) {
+            ingest = format!("{ingest} {node}");
+        }
         if let Some(policy) = security::content_policy(&self.public_url, &ingest) {
             let _ = self.app.content_policy.set(policy);
         }

@@ -107,6 +107,11 @@ pub struct Config {
     #[arg(long, env = "LIVEPEER_LOCAL_ADVERTISE", value_delimiter = ',', value_parser = advertise, global = true)]
     pub livepeer_local_advertise: Vec<IpAddr>,
 
+    /// Which WHIP and WHEP server the built-in Livepeer is: `lenient`, the standards' one; `strict`, that to the letter;
+    /// `studio`, as at Livepeer Studio, with a redirect and nothing after the offer, to try the pages against.
+    #[arg(long, env = "LIVEPEER_LOCAL_FIDELITY", default_value = "lenient", value_parser = fidelity, global = true)]
+    pub livepeer_local_fidelity: Fidelity,
+
     /// What identity cookies are signed with: at least 64 characters, the same on every restart. [default: made once
     /// and kept in DATA_DIR]
     #[arg(long, env = "SESSION_SECRET", hide_env_values = true, global = true)]
@@ -155,6 +160,7 @@ impl Config {
             livepeer_local_udp: SocketAddr::from(([127, 0, 0, 1], 0)),
             livepeer_local_tcp: LocalTcp::Same,
             livepeer_local_advertise: Vec::new(),
+            livepeer_local_fidelity: Fidelity::Lenient,
             session_secret: None,
             policy: Policies::default(),
             poll_seconds: Config::POLL,
@@ -188,6 +194,17 @@ static LOCALHOST: std::sync::LazyLock<Url> = std::sync::LazyLock::new(|| {
     #[expect(clippy::expect_used, reason = "a constant, checked by every test")]
     Url::parse("http://localhost").expect("an address")
 });
+
+/// Which WHIP and WHEP server the built-in Livepeer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fidelity {
+    /// The standards' one, kind to the clients that there are.
+    Lenient,
+    /// The standards' one, to the letter.
+    Strict,
+    /// As at Livepeer Studio.
+    Studio,
+}
 
 /// What is set for each architecture, by its name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -240,6 +257,17 @@ fn advertise(text: &str) -> Result<IpAddr, String> {
             "LIVEPEER_LOCAL_ADVERTISE has {text:?}; it must be IP addresses with commas between, such as 203.0.113.7"
         )
     })
+}
+
+fn fidelity(text: &str) -> Result<Fidelity, String> {
+    match text.trim() {
+        "lenient" => Ok(Fidelity::Lenient),
+        "strict" => Ok(Fidelity::Strict),
+        "studio" => Ok(Fidelity::Studio),
+        _ => Err(format!(
+            "LIVEPEER_LOCAL_FIDELITY is {text:?}; it must be lenient, strict or studio"
+        )),
+    }
 }
 
 fn public_url(text: &str) -> Result<Url, String> {

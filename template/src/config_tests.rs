@@ -63,6 +63,12 @@ fn a_bad_value_names_its_key_and_the_mend() {
             "203.0.113.7",
         ),
         (
+            "--livepeer-local-fidelity",
+            "exact",
+            "LIVEPEER_LOCAL_FIDELITY",
+            "studio",
+        ),
+        (
             "--session-secret",
             "short",
             "SESSION_SECRET",

@@ -15,11 +15,11 @@ pub(crate) const MOUNT: &str = "/livepeer";
 mod present {
     use livepeer::ApiKey;
     use livepeer_local::engine::TcpMedia;
-    use livepeer_local::{Config as LocalConfig, Local, StartError};
+    use livepeer_local::{Config as LocalConfig, Fidelity as LocalFidelity, Local, StartError};
     use url::Url;
 
     use super::MOUNT;
-    use crate::config::{Config, LocalTcp};
+    use crate::config::{Config, Fidelity, LocalTcp};
 
     /// It runs.
     pub(crate) struct Embedded(Local);
@@ -49,6 +49,11 @@ mod present {
                     LocalTcp::Off => TcpMedia::Off,
                 },
                 advertise: config.livepeer_local_advertise.clone(),
+                fidelity: match config.livepeer_local_fidelity {
+                    Fidelity::Lenient => LocalFidelity::Lenient,
+                    Fidelity::Strict => LocalFidelity::Strict,
+                    Fidelity::Studio => LocalFidelity::Studio,
+                },
                 ..LocalConfig::default()
             });
             Ok(Some(Embedded(local.await?)))
@@ -57,6 +62,11 @@ mod present {
         /// Its routes, to be mounted under [`MOUNT`].
         pub(crate) fn router(&self) -> axum::Router {
             self.0.router()
+        }
+
+        /// Where it sends browsers on to, if it does.
+        pub(crate) fn redirects_to(&self) -> Option<String> {
+            self.0.redirects_to()
         }
 
         /// The key to its API.
@@ -95,6 +105,10 @@ mod absent {
         }
 
         pub(crate) fn api_key(&self) -> ApiKey {
+            match *self {}
+        }
+
+        pub(crate) fn redirects_to(&self) -> Option<String> {
             match *self {}
         }
 

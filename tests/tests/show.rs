@@ -165,3 +165,23 @@ async fn the_page_says_what_is_wrong_and_what_to_do() {
         .unwrap();
     assert!(text.contains("There is no such session"), "{text}");
 }
+
+/// The pages against a redirect to another host, no PATCH, no DELETE and an offline stream that is a 404.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_show_reaches_a_viewer_by_the_ways_of_livepeers_own_nodes() {
+    if !browser::available("a show by the ways of Livepeer's nodes") {
+        return;
+    }
+    let studio = [("LIVEPEER_LOCAL_FIDELITY", "studio")];
+    let room = Room::open_with(ALONE, "one-to-many", &studio, browser::CAMERA).await;
+    let room = room.unwrap();
+    let viewer = room.guest().await.unwrap();
+    viewer.reads("Ada is not live yet").await.unwrap();
+    room.go_live().await.unwrap();
+    viewer.plays("show.1").await.unwrap();
+    viewer.decodes("show.1", 60).await.unwrap();
+    room.host.press("end-show").await.unwrap();
+    room.host.press("confirm").await.unwrap();
+    viewer.phase("ended").await.unwrap();
+    viewer.has_only(&[]).await.unwrap();
+}

@@ -79,7 +79,7 @@ async fn a_host_goes_private_and_comes_back_and_the_audience_stays_and_learns_no
     }
     // Bob's and Ada's addresses are worth nothing to her, without a token or with her own.
     for address in [&stolen, &play] {
-        assert_eq!(refused(address, None).await, 403);
+        assert_eq!(refused(address, None).await, 401);
         assert_eq!(refused(address, Some(&own["token"])).await, 403);
     }
     // Nor is Ada's page, opened as a viewer's, the host in the call.

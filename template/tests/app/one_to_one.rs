@@ -163,7 +163,7 @@ async fn a_third_person_is_told_nothing_and_let_in_nowhere() {
     // A stolen address lets in neither without a token nor with one of another call of their own.
     let own = call(&eve, &dan).await;
     for stolen in &plays {
-        assert_eq!(refused(stolen, None).await, 403);
+        assert_eq!(refused(stolen, None).await, 401);
         for token in own.plays.iter().map(|play| &play["token"]) {
             assert_eq!(refused(stolen, Some(token)).await, 403);
         }

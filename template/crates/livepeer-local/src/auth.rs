@@ -94,6 +94,14 @@ pub(crate) fn has_key(headers: &HeaderMap, api_key: &str) -> bool {
         && password.is_some_and(|(_, password)| same(password, api_key))
 }
 
+/// The token of `Authorization: Bearer` (RFC 6750 section 2.1), if that is what a request shows.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.trim().split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
 fn same(left: &str, right: &str) -> bool {
     left.as_bytes().ct_eq(right.as_bytes()).into()
 }

@@ -9,6 +9,8 @@ use livepeer::ApiKey;
 use url::Url;
 
 use crate::engine::{self, EngineConfig, TcpMedia};
+use crate::fidelity::Fidelity;
+use crate::ice_server::IceServer;
 
 /// Every knob of the local Livepeer. `Default` is a machine for development.
 #[derive(Clone, Debug)]
@@ -32,6 +34,13 @@ pub struct Config {
     /// So many viewers of a stream are served by the thread that has its publisher; further ones by whichever has the
     /// least to do.
     pub viewers_per_thread: usize,
+    /// Which WHIP and WHEP server the media routes are.
+    pub fidelity: Fidelity,
+    /// STUN and TURN servers that clients are told of with the answer. None are needed where browsers reach [`udp`](Self::udp).
+    pub ice_servers: Vec<IceServer>,
+    /// For [`Fidelity::Studio`]: where offers to `base_url` are sent on to; it must lead here too. `None`: the other name of
+    /// this machine, `127.0.0.1` or `localhost`.
+    pub redirect_to: Option<Url>,
     /// The most streams that are kept.
     pub max_streams: usize,
     /// How long a webhook that failed waits for its second attempt; every further wait is twice the last, up to an hour.
@@ -50,6 +59,9 @@ impl Default for Config {
             advertise: Vec::new(),
             threads: engine.threads,
             viewers_per_thread: engine.viewers_per_thread,
+            fidelity: Fidelity::default(),
+            ice_servers: Vec::new(),
+            redirect_to: None,
             max_streams: 10_000,
             webhook_retry: Duration::from_secs(5),
         }

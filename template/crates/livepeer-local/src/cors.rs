@@ -8,8 +8,9 @@ use axum::response::Response;
 
 const METHODS: &str = "GET, HEAD, POST, PATCH, DELETE, OPTIONS";
 const REQUEST_HEADERS: &str =
-    "Authorization, Content-Type, If-Match, Livepeer-Jwt, Livepeer-Access-Key";
-const RESPONSE_HEADERS: &str = "Location, Link, ETag, Accept-Patch, Retry-After";
+    "Authorization, Content-Type, If-Match, ETag, Livepeer-Jwt, Livepeer-Access-Key";
+const RESPONSE_HEADERS: &str =
+    "Location, Link, ETag, Accept-Patch, Accept-Post, Retry-After, Playhead-UTC";
 
 /// Puts the headers on every answer, refusals included: a page must be able to read why.
 pub(crate) async fn open(request: Request, next: Next) -> Response {

@@ -12,6 +12,7 @@ use livepeer::studio::{PolicyKind, Stream};
 use livepeer::token::{self, TokenError};
 use url::Url;
 
+use crate::auth;
 use crate::tables::{Tables, WebhookRow};
 
 /// The header that carries a playback token.
@@ -30,7 +31,8 @@ pub(crate) struct Viewer {
 }
 
 impl Viewer {
-    /// Reads what a request carries. A query parameter wins over the header of the same meaning, as at Livepeer.
+    /// Reads what a request carries. A query parameter wins over the header of the same meaning, as at Livepeer; a bearer
+    /// token (RFC 9725 section 4.7) stands for either where there is neither.
     pub(crate) fn of(headers: &HeaderMap, query: &str) -> Viewer {
         let header = |name: &HeaderName| {
             let value = headers.get(name)?.to_str().ok()?;
@@ -45,9 +47,12 @@ impl Viewer {
             let page = Url::parse(&header(&header::REFERER)?).ok()?;
             Some(page.origin().ascii_serialization())
         };
+        let bearer = || auth::bearer(headers).map(str::to_owned);
+        let token = asked("jwt").or_else(|| header(&TOKEN_HEADER));
+        let access_key = asked("accessKey").or_else(|| header(&ACCESS_KEY_HEADER));
         Viewer {
-            token: asked("jwt").or_else(|| header(&TOKEN_HEADER)),
-            access_key: asked("accessKey").or_else(|| header(&ACCESS_KEY_HEADER)),
+            token: token.or_else(bearer),
+            access_key: access_key.or_else(bearer),
             // A sandboxed page sends `null`; then its address speaks for it.
             origin: header(&header::ORIGIN)
                 .filter(|origin| origin != "null")
@@ -74,7 +79,7 @@ pub(crate) enum Refusal {
     )]
     Origin,
     #[error(
-        "this stream is private: send a playback token in the header Livepeer-Jwt, or as ?jwt="
+        "this stream is private: send a playback token in the header Livepeer-Jwt, as a bearer token, or as ?jwt="
     )]
     NoToken,
     #[error("the playback token is refused: {0}")]
@@ -86,7 +91,7 @@ pub(crate) enum Refusal {
     #[error("the playback token is refused: its signing key is disabled")]
     DisabledKey,
     #[error(
-        "this stream is private: send an access key in the header Livepeer-Access-Key, or as ?accessKey="
+        "this stream is private: send an access key in the header Livepeer-Access-Key, as a bearer token, or as ?accessKey="
     )]
     NoAccessKey,
     #[error("this stream's playback policy names a webhook that is gone")]
@@ -94,10 +99,11 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    /// 404 for what the viewer should not know about, 403 for the rest.
+    /// 404 for what the viewer should not know about, 401 for whoever shows nothing, 403 for the rest.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Refusal::Suspended => StatusCode::NOT_FOUND,
+            Refusal::NoToken | Refusal::NoAccessKey => StatusCode::UNAUTHORIZED,
             _ => StatusCode::FORBIDDEN,
         }
     }

@@ -19,7 +19,7 @@
 //! Reading order: [`config`](Config); `tables` (what is kept) and `store` (the file it is kept in); `live` (what the engine
 //! knows) and `state` (both together); `schema`, `body`, `error`, `auth` (what every API route needs); `streams`,
 //! `stream_body`, `stream_list`, `playback`, `signing_keys`, `webhooks` (the API); `deliveries` (reports to webhooks); `gate` and `media`
-//! (WHIP and WHEP); `debug` and `metrics` (what it is doing); [`engine`] (the packets).
+//! (WHIP and WHEP, as `fidelity` says); `debug` and `metrics` (what it is doing); [`engine`] (the packets).
 
 mod auth;
 mod body;
@@ -29,8 +29,10 @@ mod debug;
 mod deliveries;
 pub mod engine;
 mod error;
+mod fidelity;
 mod gate;
 mod gate_webhook;
+mod ice_server;
 mod ids;
 mod live;
 mod media;
@@ -59,6 +61,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use config::{Config, StartError};
+pub use fidelity::Fidelity;
+pub use ice_server::{IceServer, NotAnIceServer};
 
 use crate::deliveries::Deliveries;
 use crate::engine::{Engine, EngineConfig};
@@ -97,6 +101,8 @@ impl Local {
             advertise: config.advertise.clone(),
             threads: config.threads,
             viewers_per_thread: config.viewers_per_thread,
+            trickle: config.fidelity.takes_patches(),
+            strict: config.fidelity == Fidelity::Strict,
             ..EngineConfig::default()
         });
         let engine = engine.await.inspect_err(|_| store.close())?;
@@ -133,7 +139,7 @@ impl Local {
             .layer(DefaultBodyLimit::max(body::MAX_BODY));
         Router::new()
             .nest("/api", api)
-            .merge(media::routes())
+            .merge(media::routes(&shared))
             .merge(debug::routes(shared.clone()))
             .layer(from_fn(trace::log))
             .with_state(shared)
@@ -142,6 +148,14 @@ impl Local {
     /// The engine, for its counters.
     pub fn engine(&self) -> &Engine {
         self.shared.engine()
+    }
+
+    /// The origin that browsers are sent on to under [`Fidelity::Studio`], for the content security policy of a page.
+    pub fn redirects_to(&self) -> Option<String> {
+        match self.shared.config().fidelity {
+            Fidelity::Studio => media::origin_of_node(self.shared.config()),
+            Fidelity::Lenient | Fidelity::Strict => None,
+        }
     }
 
     /// What callers of the API must send: the configured key, or else the one in the state file.

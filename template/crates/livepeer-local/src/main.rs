@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::Parser;
 use livepeer::ApiKey;
 use livepeer_local::engine::TcpMedia;
-use livepeer_local::{Config, Local};
+use livepeer_local::{Config, Fidelity, IceServer, Local};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -57,6 +57,19 @@ struct Arguments {
     /// How many threads share the media, up to 64. 0: one for each core of the processor.
     #[arg(long, env = "LIVEPEER_LOCAL_THREADS", default_value_t = 0)]
     threads: usize,
+
+    /// Which WHIP and WHEP server to be: the standards' one, that to the letter, or Livepeer's own.
+    #[arg(long, env = "LIVEPEER_LOCAL_FIDELITY", value_enum, default_value_t)]
+    fidelity: Fidelity,
+
+    /// A STUN or TURN server to tell clients of: stun:host, or "turn:host user password". Repeat it or separate by commas.
+    #[arg(
+        long,
+        env = "LIVEPEER_LOCAL_ICE_SERVERS",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
+    ice_server: Vec<IceServer>,
 }
 
 #[tokio::main]
@@ -89,6 +102,8 @@ async fn main() -> anyhow::Result<()> {
         tcp: arguments.tcp,
         advertise: arguments.advertise,
         threads: arguments.threads,
+        fidelity: arguments.fidelity,
+        ice_servers: arguments.ice_server,
         ..Config::default()
     })
     .await?;

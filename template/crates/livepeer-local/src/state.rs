@@ -2,19 +2,22 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use livepeer::ApiKey;
 use livepeer::webhook::Event;
+use tokio::sync::Mutex;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::deliveries::Deliveries;
-use crate::engine::{Engine, StreamEvent, StreamName};
+use crate::engine::{Engine, Stats, StreamEvent, StreamName};
 use crate::error::{ApiError, ApiResult};
 use crate::ids::now_ms;
 use crate::live::Live;
+use crate::media::Subscriptions;
 use crate::store::{ChangeError, Store};
 use crate::tables::{StreamRow, Tables};
 
@@ -30,6 +33,9 @@ pub(crate) struct Service {
     live: Live,
     engine: Engine,
     deliveries: Deliveries,
+    subscriptions: Subscriptions,
+    /// The counters, and when they were read.
+    recent: Mutex<Option<(Instant, Arc<Stats>)>>,
 }
 
 impl Service {
@@ -52,6 +58,8 @@ impl Service {
             store,
             engine,
             deliveries,
+            subscriptions: Subscriptions::default(),
+            recent: Mutex::new(None),
         })
     }
 
@@ -78,6 +86,24 @@ impl Service {
 
     pub(crate) fn deliveries(&self) -> &Deliveries {
         &self.deliveries
+    }
+
+    pub(crate) fn subscriptions(&self) -> &Subscriptions {
+        &self.subscriptions
+    }
+
+    /// The engine's counters, no older than `age`: however many ask, the engine is asked once in that time.
+    pub(crate) async fn recent_stats(&self, age: Duration) -> Arc<Stats> {
+        let mut recent = self.recent.lock().await;
+        let now = Instant::now();
+        if let Some((at, stats)) = &*recent
+            && now.saturating_duration_since(*at) < age
+        {
+            return stats.clone();
+        }
+        let stats = Arc::new(self.engine.stats().await);
+        *recent = Some((now, stats.clone()));
+        stats
     }
 
     pub(crate) fn store(&self) -> &Store {

@@ -78,7 +78,7 @@ async fn the_webhook_decides_who_plays() {
     assert_eq!(knock(play.clone(), Some("bad")).await, 403);
     assert_eq!(knock(play.clone(), Some("soft")).await, 403);
     assert_eq!(knock(play.clone(), Some("chunked")).await, 403);
-    assert_eq!(knock(play.clone(), None).await, 403);
+    assert_eq!(knock(play.clone(), None).await, 401);
 }
 
 #[tokio::test]

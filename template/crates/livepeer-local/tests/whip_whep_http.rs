@@ -105,8 +105,11 @@ async fn the_gate_stands_before_the_offer() {
         .stream(json!({"name": "a", "playbackPolicy": {"type": "jwt"}}))
         .await;
     let play = text(&stream, "playbackId");
-    let detail = problem(&local.webrtc("POST", &play, &[SDP], "").await, 403);
+    let unknown = local.webrtc("POST", &play, &[SDP], "").await;
+    let detail = problem(&unknown, 401);
     assert!(detail.contains("Livepeer-Jwt"), "{detail}");
+    let challenge = unknown.header("www-authenticate").unwrap();
+    assert!(challenge.starts_with("Bearer"), "{challenge}");
     for path in [play.clone(), format!("{play}?jwt=top.secret.token")] {
         let answer = local
             .webrtc(
@@ -160,6 +163,8 @@ async fn pages_of_other_origins_may_ask_and_read() {
         assert_eq!(answer.status, StatusCode::OK);
         assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
         assert_eq!(answer.header("accept-post"), Some("application/sdp"));
+        let patches = path.starts_with("session/");
+        assert_eq!(answer.header("accept-patch").is_some(), patches);
         let allowed = answer
             .header("access-control-allow-headers")
             .unwrap()
@@ -170,6 +175,7 @@ async fn pages_of_other_origins_may_ask_and_read() {
             "livepeer-jwt",
             "livepeer-access-key",
             "if-match",
+            "etag",
         ] {
             assert!(allowed.contains(header), "{header}");
         }
@@ -181,7 +187,15 @@ async fn pages_of_other_origins_may_ask_and_read() {
             .header("access-control-expose-headers")
             .unwrap()
             .to_lowercase();
-        for header in ["location", "link", "etag", "accept-patch", "retry-after"] {
+        for header in [
+            "location",
+            "link",
+            "etag",
+            "accept-patch",
+            "accept-post",
+            "retry-after",
+            "playhead-utc",
+        ] {
             assert!(exposed.contains(header), "{header}");
         }
         assert_eq!(
@@ -218,7 +232,7 @@ async fn other_methods_are_refused_and_say_what_is_allowed() {
         ("PATCH", name.as_str(), "POST"),
         ("DELETE", name.as_str(), "POST"),
         ("PUT", name.as_str(), "POST"),
-        ("PATCH", "session/abc", "DELETE"),
+        ("PUT", "session/abc", "PATCH"),
         ("POST", "session/abc", "DELETE"),
     ] {
         let answer = local.webrtc(method, path, &[], "").await;
@@ -353,4 +367,70 @@ async fn a_stream_suspended_at_the_moment_of_an_offer_has_nobody_in_it() {
         local.patch(&path, json!({"suspended": false})).await;
     }
     assert!(seen.is_subset(&[201, 403].into()), "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_stream_key_may_come_as_a_bearer_token() {
+    let local = TestLocal::start().await;
+    let key = text(&local.named("a").await, "streamKey");
+    for authorization in [
+        None,
+        Some("Bearer abcd-efgh"),
+        Some("Basic abc"),
+        Some("Bearer "),
+    ] {
+        let headers: Vec<_> = std::iter::once(SDP)
+            .chain(authorization.map(|value| ("authorization", value)))
+            .collect();
+        // Asked for before the offer is looked at.
+        let refused = local.webrtc("POST", "whip", &headers, NONSENSE).await;
+        let detail = problem(&refused, 401);
+        assert!(!detail.contains("abcd"), "{detail}");
+        let challenge = refused.header("www-authenticate").unwrap();
+        assert!(challenge.starts_with("Bearer"), "{challenge}");
+    }
+    let bearer = format!("Bearer {key}");
+    let headers = [SDP, ("authorization", bearer.as_str())];
+    problem(&local.webrtc("POST", "whip", &headers, NONSENSE).await, 400);
+    let answer = local
+        .webrtc("POST", "whip", &headers, &offer("sendonly"))
+        .await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
+    let location = answer.header("location").unwrap();
+    assert!(!location.contains(&key), "{location}");
+    let ended = local.webrtc("DELETE", location, &[], "").await;
+    assert_eq!(ended.status, StatusCode::OK);
+    for method in ["GET", "OPTIONS"] {
+        let asked = local.webrtc(method, "whip", &[], "").await;
+        assert_eq!(asked.status, StatusCode::OK);
+        assert_eq!(asked.header("accept-post"), Some("application/sdp"));
+    }
+}
+
+#[tokio::test]
+async fn helpers_are_told_of_with_the_answer_and_nowhere_else() {
+    let local = TestLocal::start_with(|config| {
+        config.ice_servers = vec![
+            "stun:stun.example.org".parse().unwrap(),
+            "turn:turn.example.org?transport=udp ada s3cret"
+                .parse()
+                .unwrap(),
+        ];
+    })
+    .await;
+    let key = text(&local.named("a").await, "streamKey");
+    let answer = local.webrtc("POST", &key, &[SDP], &offer("sendonly")).await;
+    let links: Vec<_> = answer.headers.get_all("link").iter().collect();
+    assert_eq!(
+        links,
+        [
+            "<stun:stun.example.org>; rel=\"ice-server\"",
+            "<turn:turn.example.org?transport=udp>; rel=\"ice-server\"; username=\"ada\"; credential=\"s3cret\"; \
+             credential-type=\"password\"",
+        ]
+    );
+    for method in ["OPTIONS", "GET", "HEAD"] {
+        let asked = local.webrtc(method, &key, &[], "").await;
+        assert_eq!(asked.header("link"), None, "{method}");
+    }
 }

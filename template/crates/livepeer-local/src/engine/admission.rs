@@ -7,11 +7,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::RngExt as _;
 
 use super::bandwidth::Bandwidth;
+use super::conformity;
 use super::core::Core;
 use super::incoming::{self, Incoming};
 use super::names::{Answer, OfferError, StreamName};
 use super::negotiate;
-use super::sdp::{AnswerLine, Offer, Setup, Transport, write_answer};
+use super::sdp::{AnswerLine, Offer, Setup, Transport, tagged_section, write_answer};
 use super::session::{Leg, NewSession, Session, Tracks, Viewer};
 use super::stream::{SessionKey, Stream};
 use super::viewer::Sender;
@@ -24,6 +25,7 @@ impl Core {
         name: &StreamName,
         offer: &Offer,
     ) -> Result<Answer, OfferError> {
+        self.check_conformity(offer)?;
         let plan = negotiate::publish(offer)?;
         let replaced = self.streams.get(name).and_then(|stream| stream.publisher);
         if replaced.is_none() {
@@ -66,6 +68,8 @@ impl Core {
             our_ssrc,
             reduced_size: reduced_size(offer),
             fingerprints: offer.fingerprints.clone(),
+            ice: offer.ice.clone(),
+            section: tagged_section(offer, &plan.lines),
             calls: offer.setup == Setup::Passive,
         };
         Ok(self.insert(now, key, offer, &plan.lines, new))
@@ -79,6 +83,7 @@ impl Core {
         offer: &Offer,
     ) -> Result<Answer, OfferError> {
         negotiate::check_receives(offer)?;
+        self.check_conformity(offer)?;
         let stream = self.streams.get(name).filter(|stream| stream.live);
         let stream = stream.ok_or(OfferError::NotLive)?;
         if stream.viewers.len() >= self.config.max_viewers_per_stream {
@@ -112,9 +117,18 @@ impl Core {
             our_ssrc,
             reduced_size: reduced_size(offer),
             fingerprints: offer.fingerprints.clone(),
+            ice: offer.ice.clone(),
+            section: tagged_section(offer, &plan.lines),
             calls: offer.setup == Setup::Passive,
         };
         Ok(self.insert(now, key, offer, &plan.lines, new))
+    }
+
+    fn check_conformity(&self, offer: &Offer) -> Result<(), OfferError> {
+        match self.config.strict {
+            true => conformity::check(offer),
+            false => Ok(()),
+        }
     }
 
     fn check_room(&self) -> Result<(), OfferError> {
@@ -133,13 +147,15 @@ impl Core {
         new: NewSession,
     ) -> Answer {
         let session = Session::new(now, self.seat, new);
+        let ours = session.ice.newest();
         let sdp = write_answer(
             offer,
             &Transport {
-                ice_ufrag: &session.credentials.ufrag,
-                ice_pwd: &session.credentials.pwd,
+                ice_ufrag: &ours.ufrag,
+                ice_pwd: &ours.pwd,
                 fingerprint: &self.dtls.fingerprint,
                 candidates: &self.candidates,
+                trickle: self.config.trickle,
                 // Fits a signed number, as RFC 9429 section 5.2.1 wants it.
                 session: rand::random::<u64>() >> 2,
             },
@@ -148,9 +164,10 @@ impl Core {
         let answer = Answer {
             session: session.id.clone(),
             sdp,
+            tag: session.ice.tag().to_owned(),
         };
         self.by_id.insert(session.id.clone(), key);
-        self.by_ufrag.insert(session.credentials.ufrag.clone(), key);
+        self.by_ufrag.insert(ours.ufrag.clone(), key);
         self.sessions.insert(key, session);
         self.next_upkeep.get_or_insert(now);
         answer

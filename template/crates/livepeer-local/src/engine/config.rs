@@ -26,6 +26,10 @@ pub struct EngineConfig {
     /// So many viewers of a stream are served by the thread that has its publisher; further ones by
     /// whichever has the fewest sessions.
     pub viewers_per_thread: usize,
+    /// Whether answers invite to trickle ICE and to restart it. Off for whoever serves no PATCH.
+    pub trickle: bool,
+    /// Whether offers must keep to RFC 9725 section 4.4 to the letter: one MediaStream, nothing but audio and video.
+    pub strict: bool,
     /// The most sessions, publishers and viewers together.
     pub max_sessions: usize,
     /// The most viewers of one stream.
@@ -60,6 +64,8 @@ impl Default for EngineConfig {
             advertise: Vec::new(),
             threads: 0,
             viewers_per_thread: 500,
+            trickle: true,
+            strict: false,
             max_sessions: 4000,
             max_viewers_per_stream: 2000,
             publisher_bitrate: 3_000_000,

@@ -235,7 +235,9 @@ impl Core {
         };
         session.close(now, &mut self.out);
         self.by_id.remove(&session.id);
-        self.by_ufrag.remove(&session.credentials.ufrag);
+        for ufrag in session.ice.ufrags() {
+            self.by_ufrag.remove(ufrag);
+        }
         for path in session.validated() {
             self.leave(key, *path);
         }

@@ -62,7 +62,9 @@ impl Core {
             return;
         };
         let crypto = self.dtls.provider().crypto();
-        let pwd = &session.credentials.pwd;
+        let Some(pwd) = session.ice.pwd(&request.ufrag) else {
+            return;
+        };
         if !request.is_authentic(pwd, crypto) {
             self.drops.stun_integrity += 1;
             return;
@@ -73,6 +75,9 @@ impl Core {
         self.out.push(path, &response);
         if request.is_role_conflict() {
             return;
+        }
+        if let Some(over) = session.ice.note_use(&request.ufrag) {
+            self.by_ufrag.remove(&over);
         }
         let forgotten = session.validate(now, path, request.uses_candidate());
         self.by_address.insert(path.remote_end(), key);

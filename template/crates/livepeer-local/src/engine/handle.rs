@@ -7,10 +7,11 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::announcer::Announcer;
 use super::config::{EngineConfig, StartError};
-use super::names::{Answer, Layer, OfferError, SessionId, StreamEvent, StreamName};
+use super::names::{Answer, Layer, OfferError, Owner, SessionId, StreamEvent, StreamName};
 use super::negotiate;
+use super::patch::{Condition, PatchError, Patched, SessionInfo};
 use super::placement::{Lease, Placement};
-use super::sdp::Offer;
+use super::sdp::{Fragment, Offer};
 use super::socket_loop::Play;
 use super::stats::Stats;
 use super::workers;
@@ -42,6 +43,7 @@ pub(crate) enum Command {
     ),
     Play(Play),
     End(SessionId, oneshot::Sender<bool>),
+    Session(SessionId, SessionCommand),
     EndStream(StreamName, oneshot::Sender<()>),
     ChooseLayer(SessionId, Option<String>, oneshot::Sender<bool>),
     Layers(StreamName, oneshot::Sender<Vec<Layer>>),
@@ -50,6 +52,17 @@ pub(crate) enum Command {
     /// Shows what happens when a worker panics.
     #[cfg(test)]
     Panic,
+}
+
+/// What is asked of one session.
+pub(crate) enum SessionCommand {
+    Info(oneshot::Sender<Option<SessionInfo>>),
+    SetOwner(Owner, oneshot::Sender<()>),
+    Patch(
+        Fragment,
+        Condition,
+        oneshot::Sender<Result<Patched, PatchError>>,
+    ),
 }
 
 impl Engine {
@@ -119,6 +132,42 @@ impl Engine {
         })
         .await
         .unwrap_or(Err(OfferError::ShuttingDown))
+    }
+
+    /// What a session is; `None` if there is no such session (any more).
+    pub async fn session(&self, session: &SessionId) -> Option<SessionInfo> {
+        self.ask_session(session, |session, reply| {
+            Command::Session(session, SessionCommand::Info(reply))
+        })
+        .await
+        .flatten()
+    }
+
+    /// Notes who opened a session, to be told again by [`session`](Engine::session).
+    pub async fn set_owner(&self, session: &SessionId, owner: Owner) {
+        self.ask_session(session, |session, reply| {
+            Command::Session(session, SessionCommand::SetOwner(owner, reply))
+        })
+        .await;
+    }
+
+    /// A fragment that a peer adds to its offer (HTTP PATCH): candidates, or an ICE restart.
+    ///
+    /// # Errors
+    ///
+    /// See [`PatchError`]; the session goes on as it was.
+    pub async fn patch(
+        &self,
+        session: &SessionId,
+        fragment: &str,
+        condition: Condition,
+    ) -> Result<Patched, PatchError> {
+        let fragment = Fragment::parse(fragment).map_err(PatchError::Malformed)?;
+        self.ask_session(session, |session, reply| {
+            Command::Session(session, SessionCommand::Patch(fragment, condition, reply))
+        })
+        .await
+        .unwrap_or(Err(PatchError::ShuttingDown))
     }
 
     /// Ends one session (HTTP DELETE): the peer is sent a DTLS close_notify. `false` if there is no

@@ -6,7 +6,8 @@
 //! `announcer`), and each worker's core, which has neither socket nor clock. Several cores know of each
 //! other only by the letters of `mirror` and `relay`. Below the core, the way of
 //! a packet: `demux`, `ice`, `hello` and `dtls`, `srtp`, `incoming`, `publisher`, `track`, `encoding`, `ring`,
-//! `layers`, `segment`, `viewer`, `outbox`; and of an offer: `sdp`, `negotiate`, `admission`, `session`, `stream`.
+//! `layers`, `segment`, `viewer`, `outbox`; and of an offer: `sdp`, `negotiate`, `conformity`, `admission`, `session`,
+//! `stream`; of what a peer adds to it later: `patch`, `ice_session`.
 
 mod config;
 mod handle;
@@ -48,9 +49,11 @@ mod fake_peer;
 #[cfg(test)]
 mod fake_wire;
 
+mod conformity;
 mod negotiate;
 #[cfg(test)]
 mod negotiate_tests;
+mod patch;
 mod sdp;
 mod session;
 mod stream;
@@ -59,6 +62,7 @@ mod dtls;
 mod framing;
 mod hello;
 mod ice;
+mod ice_session;
 mod outbox;
 mod srtp;
 
@@ -87,6 +91,9 @@ mod viewer;
 pub use config::{EngineConfig, NotTcpMedia, StartError, TcpMedia};
 pub use diagnosis::{Finding, FindingKind};
 pub use handle::Engine;
-pub use names::{Answer, Layer, NotASessionId, OfferError, SessionId, StreamEvent, StreamName};
-pub use sdp::MAX_OFFER_BYTES;
+pub use names::{
+    Answer, Layer, NotASessionId, OfferError, Owner, SessionId, StreamEvent, StreamName,
+};
+pub use patch::{Condition, PatchError, Patched, SessionInfo};
+pub use sdp::{MAX_FRAGMENT_BYTES, MAX_OFFER_BYTES};
 pub use stats::{Counters, Drops, JoinTimes, Stats, StreamStats};

@@ -111,6 +111,30 @@ pub struct Answer {
     pub session: SessionId,
     /// The SDP answer, complete: every candidate is in it (RFC 9725 section 4.3.2).
     pub sdp: String,
+    /// The entity-tag of the ICE session (RFC 9725 section 4.3.1), without the quotes.
+    pub tag: String,
+}
+
+/// Whoever opened a session, as a digest of what they showed. The engine keeps it and asks nothing of it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Owner([u8; 32]);
+
+impl Owner {
+    /// Wraps a digest. It must not be the secret itself.
+    pub fn new(digest: [u8; 32]) -> Self {
+        Owner(digest)
+    }
+
+    /// The digest.
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Owner(…)")
+    }
 }
 
 /// Why an offer was refused. The words are fit for a person and name no secret.

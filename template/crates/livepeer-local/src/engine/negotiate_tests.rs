@@ -39,6 +39,7 @@ fn transport() -> Transport<'static> {
         ice_pwd: "the-password-of-the-engine",
         fingerprint: &[0xab; 32],
         candidates: &CANDIDATES,
+        trickle: true,
         session: 1,
     }
 }

@@ -5,11 +5,13 @@ use std::time::Instant;
 use super::bandwidth::Bandwidth;
 use super::dtls::{Dtls, DtlsError, DtlsEvent, DtlsServer};
 use super::ice::Credentials;
+use super::ice_session::IceSession;
 use super::incoming::Incoming;
-use super::names::{SessionId, StreamName};
+use super::names::{Owner, SessionId, StreamName};
 use super::outbox::{Outbox, Path, TransportAddress};
 use super::placement::Lease;
 use super::rtcp::Compound;
+use super::sdp::{IceParameters, TaggedSection};
 use super::seat::Seat;
 use super::srtp::Srtp;
 use super::viewer::Sender;
@@ -25,7 +27,9 @@ const MAX_RTCP_STRANGERS: u32 = 64;
 pub(crate) struct Session {
     pub(crate) id: SessionId,
     pub(crate) stream: StreamName,
-    pub(crate) credentials: Credentials,
+    pub(crate) ice: IceSession,
+    /// Who may change it, where that is asked; the core does not.
+    pub(crate) owner: Option<Owner>,
     pub(crate) created: Instant,
     /// The last authenticated Binding request (RFC 7675).
     pub(crate) consent: Instant,
@@ -75,6 +79,9 @@ pub(crate) struct NewSession {
     pub(crate) our_ssrc: u32,
     pub(crate) reduced_size: bool,
     pub(crate) fingerprints: Vec<[u8; 32]>,
+    /// The peer's ICE credentials.
+    pub(crate) ice: IceParameters,
+    pub(crate) section: TaggedSection,
     /// Whether we send the ClientHello.
     pub(crate) calls: bool,
 }
@@ -84,7 +91,8 @@ impl Session {
         Session {
             id: SessionId::random(seat),
             stream: new.stream,
-            credentials: Credentials::random(seat),
+            ice: IceSession::new(Credentials::random(seat), new.ice, new.section),
+            owner: None,
             created: now,
             consent: now,
             heard: now,

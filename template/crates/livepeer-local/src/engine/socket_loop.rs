@@ -160,6 +160,7 @@ impl SocketLoop {
             Command::End(session, reply) => {
                 let _ = reply.send(self.core.end(now, &session));
             }
+            Command::Session(session, command) => self.core.handle_session(&session, command),
             Command::EndStream(stream, reply) => {
                 self.core.end_stream(now, &stream);
                 let _ = reply.send(());

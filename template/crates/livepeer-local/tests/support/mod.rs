@@ -2,6 +2,8 @@
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
+pub(crate) mod feed;
+
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -46,7 +46,7 @@ pub(super) struct Endpoint {
 pub(super) struct Accepted {
     pub(super) answer: String,
     /// To be deleted at the end. Not every server names one.
-    session: Option<Url>,
+    pub(super) session: Option<SecretUrl>,
 }
 
 impl Endpoint {
@@ -97,7 +97,7 @@ impl Endpoint {
 
     /// Ends a session. Many servers do not know how (405): whatever they answer is fine.
     pub(super) async fn delete(&self, accepted: &Accepted) {
-        let Some(session) = &accepted.session else {
+        let Some(session) = accepted.session.as_ref().map(SecretUrl::expose) else {
             return;
         };
         let outcome = async {
@@ -216,7 +216,8 @@ fn accepted(url: &Url, headers: &HeaderMap, body: Vec<u8>) -> Result<Accepted, M
     let session = headers
         .get(LOCATION)
         .and_then(|value| value.to_str().ok())
-        .and_then(|to| url.join(to).ok());
+        .and_then(|to| url.join(to).ok())
+        .map(SecretUrl::new);
     Ok(Accepted { answer, session })
 }
 

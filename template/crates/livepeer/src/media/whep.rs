@@ -169,6 +169,11 @@ impl WhepPlayer {
         }
     }
 
+    /// The address of this session at the server, if it names one: whoever knows it may change and end the session.
+    pub fn session(&self) -> Option<&SecretUrl> {
+        self.live.as_ref()?.accepted.session.as_ref()
+    }
+
     /// Where the connection stands.
     pub fn state(&self) -> watch::Receiver<MediaState> {
         self.state.clone()

@@ -186,6 +186,11 @@ impl WhipPublisher {
         self.keyframe_requests.clone()
     }
 
+    /// The address of this session at the server, if it names one: whoever knows it may change and end the session.
+    pub fn session(&self) -> Option<&SecretUrl> {
+        self.live.as_ref()?.accepted.session.as_ref()
+    }
+
     /// Where the connection stands.
     pub fn state(&self) -> watch::Receiver<MediaState> {
         self.state.clone()

@@ -7,6 +7,7 @@ mod forwarding;
 mod lifetime;
 mod mirrors;
 mod repair;
+mod restart;
 mod simulcast;
 mod tcp;
 mod transport;

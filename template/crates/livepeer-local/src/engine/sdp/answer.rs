@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::super::candidates::Candidate;
 use super::TRANSPORT_CC;
-use super::offer::{Media, Offer, Payload, Setup};
+use super::offer::{Media, Offer, Payload, Setup, TaggedSection};
 use super::simulcast::Simulcast;
 use crate::engine::twcc;
 
@@ -17,6 +17,8 @@ pub(crate) struct Transport<'a> {
     pub(crate) fingerprint: &'a [u8; 32],
     /// Host candidates, best first.
     pub(crate) candidates: &'a [Candidate],
+    /// Whether the peer may add candidates to its offer, and restart ICE.
+    pub(crate) trickle: bool,
     /// The `sess-id` of the o-line (RFC 8866 section 5.2).
     pub(crate) session: u64,
 }
@@ -48,23 +50,19 @@ pub(crate) struct Outgoing {
 
 /// Writes the answer; `lines` has one entry for each m-section of the offer.
 pub(crate) fn write_answer(offer: &Offer, transport: &Transport, lines: &[AnswerLine]) -> String {
-    let mut sdp = Lines(String::with_capacity(2048));
+    let mut sdp = Lines::with_capacity(2048);
     sdp.line(format_args!("v=0"));
     sdp.line(format_args!("o=- {} 1 IN IP4 127.0.0.1", transport.session));
     sdp.line(format_args!("s=-"));
     sdp.line(format_args!("t=0 0"));
-    let accepted = || {
-        offer
-            .media
-            .iter()
-            .zip(lines)
-            .filter(|(_, line)| !matches!(line, AnswerLine::Rejected))
-    };
-    if !offer.bundle.is_empty() {
-        let mids: Vec<&str> = accepted().map(|(media, _)| media.mid.as_str()).collect();
-        sdp.line(format_args!("a=group:BUNDLE {}", mids.join(" ")));
+    let bundle = bundle(offer, lines);
+    if !bundle.is_empty() {
+        sdp.line(format_args!("a=group:BUNDLE {bundle}"));
     }
-    sdp.line(format_args!("a=ice-lite"));
+    match transport.trickle {
+        true => sdp.ice_options(),
+        false => sdp.line(format_args!("a=ice-lite")),
+    }
     sdp.line(format_args!("a=msid-semantic: WMS *"));
     // Candidates stand in the bundle's tagged section only (RFC 9143 section 7.3).
     let mut tagged = true;
@@ -74,13 +72,65 @@ pub(crate) fn write_answer(offer: &Offer, transport: &Transport, lines: &[Answer
             tagged = false;
         }
     }
-    sdp.0
+    sdp.finish()
 }
 
-struct Lines(String);
+/// What an answer to `offer` says of its bundle.
+pub(crate) fn tagged_section(offer: &Offer, lines: &[AnswerLine]) -> TaggedSection {
+    // There is one: an offer whose every section is rejected is refused.
+    let media = accepted(offer, lines).next().map(|(media, _)| media);
+    TaggedSection {
+        bundle: bundle(offer, lines),
+        kind: media.map(|media| media.kind).unwrap_or_default(),
+        mid: media.map(|media| media.mid.clone()).unwrap_or_default(),
+    }
+}
+
+fn accepted<'a>(
+    offer: &'a Offer,
+    lines: &'a [AnswerLine],
+) -> impl Iterator<Item = (&'a Media, &'a AnswerLine)> {
+    let sections = offer.media.iter().zip(lines);
+    sections.filter(|(_, line)| !matches!(line, AnswerLine::Rejected))
+}
+
+fn bundle(offer: &Offer, lines: &[AnswerLine]) -> String {
+    let mids: Vec<&str> = match offer.bundle.is_empty() {
+        true => Vec::new(),
+        false => accepted(offer, lines)
+            .map(|(media, _)| media.mid.as_str())
+            .collect(),
+    };
+    mids.join(" ")
+}
+
+/// An SDP text in the making.
+pub(super) struct Lines(String);
 
 impl Lines {
-    fn line(&mut self, line: std::fmt::Arguments) {
+    pub(super) fn with_capacity(bytes: usize) -> Self {
+        Lines(String::with_capacity(bytes))
+    }
+
+    pub(super) fn finish(self) -> String {
+        self.0
+    }
+
+    /// What we are in ICE: a lite agent of RFC 8445 that takes candidates late. The same in the answer to a restart.
+    pub(super) fn ice_options(&mut self) {
+        self.line(format_args!("a=ice-lite"));
+        self.line(format_args!("a=ice-options:trickle ice2"));
+    }
+
+    /// All of them: we gather before we answer, so none follow (RFC 9725 section 4.3.2).
+    pub(super) fn candidates(&mut self, candidates: &[Candidate]) {
+        for (index, candidate) in candidates.iter().enumerate() {
+            self.line(format_args!("a={}", candidate.attribute(index)));
+        }
+        self.line(format_args!("a=end-of-candidates"));
+    }
+
+    pub(super) fn line(&mut self, line: std::fmt::Arguments) {
         // Writing to a String cannot fail.
         let _ = self.0.write_fmt(line);
         self.0.push_str("\r\n");
@@ -162,10 +212,7 @@ impl Lines {
             }
         }
         if tagged {
-            for (index, candidate) in transport.candidates.iter().enumerate() {
-                self.line(format_args!("a={}", candidate.attribute(index)));
-            }
-            self.line(format_args!("a=end-of-candidates"));
+            self.candidates(transport.candidates);
         }
     }
 

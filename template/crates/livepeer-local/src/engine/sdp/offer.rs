@@ -17,6 +17,24 @@ pub(crate) struct Offer {
     pub(crate) media: Vec<Media>,
     /// The mids of the BUNDLE group; empty without one.
     pub(crate) bundle: Vec<String>,
+    /// The peer's half of the ICE credentials.
+    pub(crate) ice: IceParameters,
+}
+
+/// One side's ICE credentials, as the other is told them (RFC 8839 section 5.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct IceParameters {
+    pub(crate) ufrag: String,
+    pub(crate) pwd: String,
+}
+
+/// The m-section under which the transport of the bundle stands in an answer and in a fragment (RFC 9143 section 7.2).
+#[derive(Clone, Debug)]
+pub(crate) struct TaggedSection {
+    /// The mids that were answered with a bundle; empty without one.
+    pub(crate) bundle: String,
+    pub(crate) kind: Kind,
+    pub(crate) mid: String,
 }
 
 /// One m-section.
@@ -31,6 +49,8 @@ pub(crate) struct Media {
     /// Port 0 without `a=bundle-only` (RFC 9143 section 6): taken out by the offerer.
     pub(crate) rejected: bool,
     pub(crate) direction: Direction,
+    /// The MediaStream that its track belongs to (RFC 8830); empty if the offer does not say.
+    pub(crate) stream_id: String,
     pub(crate) rtcp_mux: bool,
     pub(crate) rtcp_reduced_size: bool,
     /// The payload types whose codec is forwarded, in the offerer's order of preference.

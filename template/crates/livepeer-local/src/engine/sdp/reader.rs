@@ -2,7 +2,7 @@
 
 use super::TRANSPORT_CC;
 use super::codec::{Codec, parameter};
-use super::offer::{Direction, Kind, Media, Offer, Payload, Setup};
+use super::offer::{Direction, IceParameters, Kind, Media, Offer, Payload, Setup};
 use super::simulcast::RawSimulcast;
 use crate::engine::names::OfferError;
 use crate::engine::twcc;
@@ -205,6 +205,10 @@ impl Reader {
                 }
                 section.media.mid = value.to_owned();
             }
+            "msid" => {
+                let id = value.split_ascii_whitespace().next();
+                section.media.stream_id = id.unwrap_or_default().to_owned();
+            }
             "bundle-only" => section.bundle_only = true,
             "rtcp-mux" | "rtcp-mux-only" => section.media.rtcp_mux = true,
             "rtcp-rsize" => section.media.rtcp_reduced_size = true,
@@ -330,6 +334,10 @@ impl Reader {
             setup,
             media,
             bundle: self.bundle,
+            ice: IceParameters {
+                ufrag: ice_ufrag,
+                pwd: ice_pwd,
+            },
         })
     }
 }

@@ -1,62 +1,57 @@
-//! `/webrtc/{streamKey}` is WHIP (RFC 9725), `/webrtc/{playbackId}` is WHEP, `/webrtc/session/{id}` ends either.
+//! `/webrtc/{streamKey}` and `/webrtc/{playbackId}`: POST an offer, get an answer.
 //!
 //! The order of the questions matters: who is this, then what do they send. Nobody's SDP is looked at before the gate has
 //! let them in.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::middleware::from_fn;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, delete, post};
+use axum::routing::{MethodRouter, post};
 use url::Url;
 
-use crate::cors;
-use crate::engine::{Answer, MAX_OFFER_BYTES, OfferError, SessionId, StreamName};
+use super::sent::{FRAGMENT, OFFER};
+use super::{ACCEPT_PATCH, etag, events, owner, studio};
+use crate::auth;
+use crate::engine::{Answer, OfferError, StreamName};
+use crate::fidelity::Fidelity;
 use crate::gate::{self, Verdict, Viewer};
 use crate::gate_webhook::{self, Decision};
 use crate::problem::Problem;
 use crate::state::Shared;
 use crate::tables::StreamRow;
 
-/// The media type of an offer and of an answer.
-const SDP: &str = "application/sdp";
+const METHODS: &str = "GET, HEAD, OPTIONS, POST";
 
-/// How long an offer may take to arrive.
-const OFFER_DEADLINE: Duration = Duration::from_secs(10);
-
-/// The routes of this file, relative to the mount. Any page may use them: what they ask for is not a cookie.
-pub(crate) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/webrtc/{name}", endpoint())
-        .route("/webrtc/session/{id}", session())
-        .layer(from_fn(cors::open))
+/// Who is meant stands in the address.
+pub(super) fn named() -> MethodRouter<Shared> {
+    post(offer).get(knock).options(about).fallback(not_a_method)
 }
 
-fn endpoint() -> MethodRouter<Shared> {
-    post(offer)
-        .get(knock)
-        .options(about_endpoint)
-        .fallback(not_an_endpoints_method)
-}
-
-fn session() -> MethodRouter<Shared> {
-    delete(end)
-        .get(about_session)
-        .options(about_session)
-        .fallback(not_a_sessions_method)
+/// The stream key stands in `Authorization: Bearer` (RFC 9725 section 4.7), out of the way of every log.
+pub(super) fn keyed() -> MethodRouter<Shared> {
+    post(offer_with_key)
+        .get(about)
+        .options(about)
+        .fallback(not_a_method)
 }
 
 /// What the last part of an address opens.
-enum Door {
+pub(super) enum Door {
     /// A stream key: publish, and only that.
     Publish(Arc<StreamRow>),
     /// A playback id: play, and only that.
     Play(Arc<StreamRow>),
+}
+
+impl Door {
+    pub(super) fn row(&self) -> &StreamRow {
+        let (Door::Publish(row) | Door::Play(row)) = self;
+        row
+    }
 }
 
 fn door(shared: &Shared, name: &str) -> Result<Door, Problem> {
@@ -82,17 +77,51 @@ async fn offer(
     body: Body,
 ) -> Result<Response, Problem> {
     let door = door(&shared, &name)?;
-    let viewer = Viewer::of(&headers, query.as_deref().unwrap_or_default());
-    admit(&shared, &door, &viewer).await?;
-    let sdp = read_offer(&headers, body).await?;
+    enter(&shared, door, query, &headers, body).await
+}
 
-    let (Door::Publish(row) | Door::Play(row)) = &door;
+async fn offer_with_key(
+    State(shared): State<Shared>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let Some(key) = auth::bearer(&headers) else {
+        return Err(Problem::unauthorized(
+            "send the stream key as Authorization: Bearer",
+        ));
+    };
+    let row = shared.tables().stream_by_key(key).cloned();
+    let Some(row) = row else {
+        return Err(Problem::unauthorized(
+            "no stream has the stream key that was sent as a bearer token",
+        ));
+    };
+    enter(&shared, Door::Publish(row), query, &headers, body).await
+}
+
+async fn enter(
+    shared: &Shared,
+    door: Door,
+    query: Option<String>,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let viewer = Viewer::of(headers, query.as_deref().unwrap_or_default());
+    admit(shared, &door, &viewer).await?;
+    let sdp = OFFER.read(headers, body).await?;
+
+    let row = door.row();
+    let fidelity = shared.config().fidelity;
     let stream = StreamName::from(row.stream.playback_id.as_str());
     let answer = match &door {
         Door::Publish(_) => shared.engine().publish(&stream, &sdp).await,
         Door::Play(_) => shared.engine().play(&stream, &sdp).await,
     };
-    let answer = answer.map_err(|error| refused(&door, error))?;
+    let answer = answer.map_err(|error| match fidelity {
+        Fidelity::Studio => studio::refused(&door, &error),
+        Fidelity::Lenient | Fidelity::Strict => refused(&door, error),
+    })?;
 
     // The stream may have been suspended, deleted or locked while the engine answered.
     let tables = shared.tables();
@@ -116,7 +145,12 @@ async fn offer(
             "the stream was closed at this very moment",
         ));
     }
-    Ok(created(&answer))
+    if fidelity == Fidelity::Strict
+        && let Some(owner) = owner::shown(headers)
+    {
+        shared.engine().set_owner(&answer.session, owner).await;
+    }
+    Ok(created(shared, &door, &answer))
 }
 
 /// The gate: for a publisher the key is enough while the stream is not suspended; for a viewer the policy decides.
@@ -161,50 +195,6 @@ fn play_url(base: &Url, playback_id: &str) -> Url {
     url
 }
 
-/// The offer as text: of the right type, neither empty nor too long, and in time.
-async fn read_offer(headers: &HeaderMap, body: Body) -> Result<String, Problem> {
-    let content_type = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    let essence = content_type
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim();
-    if !essence.eq_ignore_ascii_case(SDP) {
-        return Err(Problem::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            format!("an offer has Content-Type: {SDP}"),
-        ));
-    }
-    let too_large = || refused_offer(OfferError::TooLarge);
-    let announced = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok());
-    let announced = announced.and_then(|text| text.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > MAX_OFFER_BYTES) {
-        return Err(too_large());
-    }
-    let reading = tokio::time::timeout(OFFER_DEADLINE, to_bytes(body, MAX_OFFER_BYTES));
-    let bytes = match reading.await {
-        Ok(Ok(bytes)) => bytes,
-        Ok(Err(_)) => return Err(too_large()),
-        Err(_) => {
-            let words = "the offer did not arrive in time";
-            return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, words));
-        }
-    };
-    if bytes.is_empty() {
-        return Err(Problem::new(
-            StatusCode::BAD_REQUEST,
-            "the body is empty: POST an SDP offer; this server makes none of its own",
-        ));
-    }
-    String::from_utf8(bytes.into())
-        .map_err(|_| refused_offer(OfferError::Malformed("it is not UTF-8 text".to_owned())))
-}
-
 fn refused(door: &Door, error: OfferError) -> Problem {
     match (&error, door) {
         (OfferError::WrongDirection(_), Door::Publish(_)) => Problem::new(
@@ -237,15 +227,37 @@ fn refused_offer(error: OfferError) -> Problem {
     }
 }
 
-fn created(answer: &Answer) -> Response {
-    // Relative to the address that was POSTed to, so it holds under any mount point and behind any proxy.
-    let location = format!("session/{}", answer.session);
-    let headers = [
-        (header::CONTENT_TYPE, SDP),
-        (header::LOCATION, location.as_str()),
+fn created(shared: &Shared, door: &Door, answer: &Answer) -> Response {
+    let content = [
+        (header::CONTENT_TYPE, OFFER.media_type),
         (header::CACHE_CONTROL, "no-store"),
     ];
-    (StatusCode::CREATED, headers, answer.sdp.clone()).into_response()
+    let mut response = (StatusCode::CREATED, content, answer.sdp.clone()).into_response();
+    let headers = response.headers_mut();
+    for server in &shared.config().ice_servers {
+        // Of characters that a header may have, like all that follows.
+        if let Ok(link) = HeaderValue::from_str(&server.link()) {
+            headers.append(header::LINK, link);
+        }
+    }
+    if shared.config().fidelity == Fidelity::Studio {
+        studio::created(door, headers);
+        return response;
+    }
+    // Relative to the address that was POSTed to, so it holds under any mount point and behind any proxy.
+    if let Ok(location) = HeaderValue::from_str(&format!("session/{}", answer.session)) {
+        headers.insert(header::LOCATION, location);
+    }
+    if let Door::Play(_) = door
+        && let Ok(link) = HeaderValue::from_str(&events::link(&answer.session))
+    {
+        headers.append(header::LINK, link);
+    }
+    if let Some(tag) = etag::strong(&answer.tag) {
+        headers.insert(header::ETAG, tag);
+        headers.insert(ACCEPT_PATCH, HeaderValue::from_static(FRAGMENT.media_type));
+    }
+    response
 }
 
 /// GET and HEAD: clients knock before they offer (Livepeer's own does).
@@ -254,54 +266,30 @@ async fn knock(
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
     door(&shared, &name)?;
-    Ok(([(header::CONTENT_TYPE, SDP), (ACCEPT_POST, SDP)], "").into_response())
+    let headers = [
+        (header::CONTENT_TYPE, OFFER.media_type),
+        (ACCEPT_POST, OFFER.media_type),
+    ];
+    Ok((headers, "").into_response())
 }
 
-const ACCEPT_POST: header::HeaderName = header::HeaderName::from_static("accept-post");
+pub(super) const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 
-async fn about_endpoint() -> Response {
-    allowing(StatusCode::OK, "GET, HEAD, OPTIONS, POST")
+async fn about() -> Response {
+    let headers = [(header::ALLOW, METHODS), (ACCEPT_POST, OFFER.media_type)];
+    (headers, ()).into_response()
 }
 
-async fn about_session() -> Response {
-    allowing(StatusCode::OK, "DELETE, GET, HEAD, OPTIONS")
-}
-
-fn allowing(status: StatusCode, methods: &'static str) -> Response {
-    ([(header::ALLOW, methods), (ACCEPT_POST, SDP)], status).into_response()
-}
-
-async fn not_an_endpoints_method() -> Response {
+async fn not_a_method() -> Response {
     let words =
         "POST an SDP offer here; DELETE goes to the address in the Location header of its answer";
-    not_allowed(words, "GET, HEAD, OPTIONS, POST")
+    not_allowed(words, METHODS)
 }
 
-async fn not_a_sessions_method() -> Response {
-    let words = "DELETE ends this session; there is no trickle ICE and no restart here: every candidate is in the answer";
-    not_allowed(words, "DELETE, GET, HEAD, OPTIONS")
-}
-
-fn not_allowed(words: &str, methods: &'static str) -> Response {
+pub(super) fn not_allowed(words: &str, methods: &'static str) -> Response {
     let mut response = Problem::new(StatusCode::METHOD_NOT_ALLOWED, words).into_response();
     response
         .headers_mut()
         .insert(header::ALLOW, HeaderValue::from_static(methods));
     response
-}
-
-/// The session's address is its key: 128 random bits that only its owner was told.
-async fn end(State(shared): State<Shared>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
-    let ended = match id.parse::<SessionId>() {
-        Ok(session) => shared.engine().end(&session).await,
-        Err(_) => false,
-    };
-    if ended {
-        Ok(StatusCode::OK)
-    } else {
-        Err(Problem::new(
-            StatusCode::NOT_FOUND,
-            "this session is over, or never was",
-        ))
-    }
 }
