@@ -17,12 +17,14 @@ use crate::identity::Identity;
 use crate::pages::{Problem, ScriptProblem};
 use crate::sessions::ask::{Ask, Denied, Right};
 use crate::sessions::store::Made;
+use crate::streams::StreamsError;
 
 /// Where they are given out.
 pub(crate) fn routes() -> Router<App> {
     Router::new()
         .route("/s/{id}/publish", post(publish))
         .route("/s/{id}/play", post(play))
+        .route("/s/{id}/issues", post(issues))
 }
 
 #[derive(Deserialize)]
@@ -81,6 +83,25 @@ async fn play(
         expires_at,
         now: clock::now(),
     }))
+}
+
+/// What Livepeer finds wrong with what comes in, in words: only its publisher can change it, and is told.
+#[derive(Serialize)]
+struct Issues {
+    issues: Vec<String>,
+}
+
+async fn issues(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    jar: SignedCookieJar,
+    wanted: Result<Json<Wanted>, JsonRejection>,
+) -> Result<Response, ScriptProblem> {
+    let (made, _) = granted(&app, &id, &jar, wanted, Right::Publish).await?;
+    let stream = app.streams.get(&made.id).await;
+    let stream = stream.map_err(|error| Problem::from(StreamsError::from(error)))?;
+    let issues = stream.map(|stream| stream.issues).unwrap_or_default();
+    Ok(unkept(Issues { issues }))
 }
 
 /// The stream, if the asking person's View grants it at this moment.

@@ -29,6 +29,28 @@ export class Credentials {
    * @throws {import('./exchange.js').Refused}
    */
   async get(what, slot, signal) {
+    const { url, token = null, expiresAt = null, now = null } = await this.#ask(what, slot, signal);
+    // Both by the server's clock, which need not be ours.
+    return { url, token, lasts: expiresAt === null || now === null ? null : expiresAt - now };
+  }
+
+  /**
+   * What Livepeer finds wrong with what this page publishes, in words.
+   * @param {string} slot
+   * @param {AbortSignal} signal
+   * @returns {Promise<string[]>}
+   * @throws {import('./exchange.js').Refused}
+   */
+  async issues(slot, signal) {
+    return (await this.#ask('issues', slot, signal)).issues;
+  }
+
+  /**
+   * @param {string} what
+   * @param {string} slot
+   * @param {AbortSignal} signal
+   */
+  async #ask(what, slot, signal) {
     const answer = await request(
       `/s/${this.#session}/${what}`,
       {
@@ -38,8 +60,6 @@ export class Credentials {
       },
       signal,
     );
-    const { url, token = null, expiresAt = null, now = null } = await answer.json();
-    // Both by the server's clock, which need not be ours.
-    return { url, token, lasts: expiresAt === null || now === null ? null : expiresAt - now };
+    return answer.json();
   }
 }

@@ -104,7 +104,8 @@ export class Page {
 
     reconcile(this.publishers, view.publishes, (publish) => {
       const { slot } = publish;
-      const publisher = new WhipPublisher(slot, this.#ask('publish', slot), this.sources.of(publish));
+      const issues = () => this.#credentials.issues(slot, new AbortController().signal);
+      const publisher = new WhipPublisher(slot, this.#ask('publish', slot), this.sources.of(publish), issues);
       publisher.onchange = () => this.#drawSending();
       publisher.start();
       return publisher;

@@ -25,6 +25,9 @@ import { quality } from './stats.js';
 const MAX_BITRATE = 2_500_000;
 /** Pictures that stand still for so long are worth a word, in milliseconds. */
 const STILL = 3000;
+/** When Livepeer is asked what it finds wrong with the pictures: after it has seen some, and again, in milliseconds. */
+const FIRST_ISSUES = 4000;
+const ISSUES = 30_000;
 
 export class WhipPublisher extends Connection {
   #source;
@@ -33,15 +36,20 @@ export class WhipPublisher extends Connection {
   #follow = () => this.#replace();
   /** Ends the wait for a first track. @type {() => void} */
   #arrived = () => {};
+  #ask;
+  /** What Livepeer finds wrong, in words. */
+  #issues = '';
 
   /**
    * @param {string} slot
    * @param {(signal: AbortSignal) => Promise<Credential>} credential
    * @param {MediaSource} source
+   * @param {() => Promise<string[]>} issues what is wrong with what arrives
    */
-  constructor(slot, credential, source) {
+  constructor(slot, credential, source, issues) {
     super(slot, credential);
     this.#source = source;
+    this.#ask = issues;
     source.addEventListener('tracks', this.#follow);
   }
 
@@ -92,12 +100,14 @@ export class WhipPublisher extends Connection {
 
   /**
    * @override
-   * @param {RTCPeerConnection} _pc
+   * @param {RTCPeerConnection} pc
    * @param {boolean} _proven
    * @param {() => void} letGo
    */
-  adopted(_pc, _proven, letGo) {
+  adopted(pc, _proven, letGo) {
     letGo();
+    this.#issues = '';
+    void this.#listen(pc);
     const sender = this.#senders?.video;
     if (!sender) return;
     // Between a sharp picture and a smooth one, give up a little of each. Not every browser has the choice.
@@ -121,7 +131,7 @@ export class WhipPublisher extends Connection {
       return { state: 'stalled', text: `${this.#source.name} has stopped sending pictures.` };
     }
     if (digest.frames === 0) return { state: 'connecting', text: 'Connected. Sending the first picture…' };
-    return { state: 'playing', text: quality(digest).text };
+    return { state: 'playing', text: quality(digest).text, help: this.#issues };
   }
 
   /** A stream key has one publisher at a time. @override */
@@ -132,6 +142,20 @@ export class WhipPublisher extends Connection {
   /** @override */
   get notYetText() {
     return 'Livepeer is not ready for your picture yet. Trying again…';
+  }
+
+  /**
+   * Asks what is wrong, as long as this is the connection.
+   * @param {RTCPeerConnection} pc
+   */
+  async #listen(pc) {
+    for (let wait = FIRST_ISSUES; ; wait = ISSUES) {
+      await new Promise((resolve) => setTimeout(resolve, wait));
+      if (this.closed || this.pc !== pc) return;
+      // What cannot be asked now is asked again.
+      const issues = await this.#ask().catch(() => null);
+      if (issues && this.pc === pc) this.#issues = issues.join(' ');
+    }
   }
 
   #replace() {

@@ -112,6 +112,45 @@ async fn where_udp_is_blocked_a_show_is_published_and_played_over_tcp() {
     }
 }
 
+/// Changes the offers that this page sends: every pair of words and what to write in their place.
+const REWRITE_OFFERS: &str = "
+    const pairs = arguments[0];
+    const send = window.fetch;
+    window.fetch = (url, init) => {
+        if (!String(init?.body).includes('m=video')) return send(url, init);
+        const body = pairs.reduce((sdp, [from, to]) => sdp.replaceAll(from, to), init.body);
+        return send(url, { ...init, body });
+    };";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_browser_cannot_do_and_what_an_encoder_does_amiss_is_said_in_words() {
+    if !browser::available("odd browsers and encoders") {
+        return;
+    }
+    let room = Room::open(ALONE, "one-to-many").await.unwrap();
+    let host_page = format!("{}/host?codec=h264", room.link.trim_end_matches('/'));
+    room.host.goto(&host_page).await.unwrap();
+    // Its encoder does not keep to what is negotiated: the answer is of level 1, and the pictures are not.
+    room.host.plays("preview").await.unwrap();
+    let level_1 = json!([[
+        ["profile-level-id=42e01f", "profile-level-id=42e00a"],
+        ["profile-level-id=42001f", "profile-level-id=42000a"]
+    ]]);
+    room.host.run::<()>(REWRITE_OFFERS, level_1).await.unwrap();
+    // This viewer has other codecs than the host.
+    let viewer = room.guest().await.unwrap();
+    let others = json!([[["VP8/90000", "VP9/90000"], ["H264/90000", "H265/90000"]]]);
+    viewer.run::<()>(REWRITE_OFFERS, others).await.unwrap();
+
+    room.go_live().await.unwrap();
+    viewer
+        .reads("The video server refused the connection")
+        .await
+        .unwrap();
+    viewer.reads("this stream needs H264").await.unwrap();
+    room.host.reads("level 1.0 was negotiated").await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_says_what_is_wrong_and_what_to_do() {
     if !browser::available("what the page says") {

@@ -32,6 +32,8 @@ pub(crate) struct Live {
 struct LiveStream {
     /// Set when the stream is deleted while live: its last webhook still has to say whose it was.
     deleted: Option<Arc<StreamRow>>,
+    /// What its publisher should change, in words.
+    issues: Vec<String>,
 }
 
 impl Live {
@@ -45,6 +47,13 @@ impl Live {
     /// The publisher is gone. `None` if the stream was not live; otherwise the stream, if it has been deleted since.
     pub(crate) fn stop(&self, playback_id: &str) -> Option<Option<Arc<StreamRow>>> {
         self.lock().remove(playback_id).map(|live| live.deleted)
+    }
+
+    /// What is amiss with what comes in, all of it.
+    pub(crate) fn diagnose(&self, playback_id: &str, issues: Vec<String>) {
+        if let Some(live) = self.lock().get_mut(playback_id) {
+            live.issues = issues;
+        }
     }
 
     /// Keeps what a deleted stream was until the engine has let go of it.
@@ -66,12 +75,18 @@ impl Live {
 
     /// The stream as the API shows it now.
     pub(crate) fn show(&self, row: &StreamRow) -> WireStream {
-        let active = self.is_active(&row.stream.playback_id);
         let mut row = row.clone();
-        row.stream.is_active = active;
-        if active {
-            row.stream.last_seen = now_ms();
+        let stream = &mut row.stream;
+        let live = self.lock();
+        let issues = live.get(&stream.playback_id).map(|live| &live.issues);
+        stream.is_active = issues.is_some();
+        if let Some(issues) = issues {
+            stream.last_seen = now_ms();
+            stream.issues.clone_from(issues);
+            // That nothing was found is no proof of health.
+            stream.is_healthy = (!issues.is_empty()).then_some(false);
         }
+        drop(live);
         WireStream {
             row,
             renditions: Renditions {},

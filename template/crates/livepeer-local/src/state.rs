@@ -176,6 +176,10 @@ pub(crate) async fn follow_engine(
 async fn follow(shared: &Shared, event: StreamEvent) {
     match event {
         StreamEvent::Started { stream } => started(shared, stream.as_str()).await,
+        StreamEvent::Diagnosed { stream, findings } => {
+            let issues = findings.iter().map(ToString::to_string).collect();
+            shared.live.diagnose(stream.as_str(), issues);
+        }
         StreamEvent::Idle { stream } => idle(shared, stream.as_str()).await,
     }
 }

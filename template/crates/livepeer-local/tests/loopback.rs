@@ -385,6 +385,41 @@ async fn what_is_under_way_cannot_be_changed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_publisher_sends_amiss_is_told_with_its_stream_until_it_is_gone() {
+    let (_local, studio, stream) = scene().await;
+    let feed = Feed::start(&studio, &stream, VideoCodec::H264)
+        .await
+        .unwrap();
+    let well = active(&studio, &stream, true).await;
+    assert_eq!((well.is_healthy, well.issues.len()), (None, 0));
+    // A picture with the parameters of High, level 4.0, from an encoder that passes over what was negotiated.
+    let sps = [
+        0, 0, 0, 1, 0x67, 0x64, 0x00, 0x28, 0xac, 0xda, 0x01, 0xe0, 0x08, 0x9f, 0x95,
+    ];
+    let pps = [0, 0, 0, 1, 0x68, 0xce, 0x3c, 0x80];
+    let high = [&sps[..], &pps, &[0, 0, 0, 1, 0x65, 0x88, 0x5a]].concat();
+    let told = async {
+        loop {
+            let at = Duration::from_secs(60);
+            feed.publisher
+                .write_video(Bytes::copy_from_slice(&high), at)
+                .await
+                .unwrap();
+            let now = studio.get_stream(&stream.id).await.unwrap();
+            if now.issues.iter().any(|words| words.contains("H.264 High")) {
+                return now;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let told = timeout(PATIENCE, told).await.expect("it is told");
+    assert_eq!(told.is_healthy, Some(false));
+    feed.stop().await;
+    let over = active(&studio, &stream, false).await;
+    assert_eq!((over.is_healthy, over.issues.len()), (None, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn deleting_the_session_makes_the_stream_idle_at_once() {
     let (local, studio, stream) = scene().await;
     let mut events = local.local.engine().events();

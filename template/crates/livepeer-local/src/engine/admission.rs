@@ -10,7 +10,7 @@ use super::bandwidth::Bandwidth;
 use super::conformity;
 use super::core::Core;
 use super::incoming::{self, Incoming};
-use super::names::{Answer, OfferError, StreamName};
+use super::names::{Answer, OfferError, StreamEvent, StreamName};
 use super::negotiate;
 use super::sdp::{AnswerLine, Offer, Setup, Transport, tagged_section, write_answer};
 use super::session::{Leg, NewSession, Session, Tracks, Viewer};
@@ -56,7 +56,14 @@ impl Core {
         };
         if let Some(older) = replaced {
             stream.counters.takeovers += 1;
+            let amiss = !self.findings(older).is_empty();
             self.remove(now, older);
+            if amiss {
+                self.event(StreamEvent::Diagnosed {
+                    stream: name.clone(),
+                    findings: Vec::new(),
+                });
+            }
         }
         for viewer in orphans {
             self.remove(now, viewer);

@@ -58,6 +58,11 @@ impl Announcer {
                 }
                 known.live.remove(stream);
             }
+            StreamEvent::Diagnosed { stream, .. } => {
+                if known.live.get(stream) != Some(&worker) {
+                    return;
+                }
+            }
         }
         self.send(event);
     }
@@ -113,6 +118,21 @@ mod tests {
         assert_eq!(all(&mut events), [started(), idle(), started()]);
         announcer.announce(1, idle());
         assert_eq!(all(&mut events), [idle()]);
+    }
+
+    #[test]
+    fn only_the_home_of_a_live_stream_may_say_what_is_amiss_with_it() {
+        let announcer = Announcer::new();
+        let mut events = announcer.subscribe();
+        let diagnosed = StreamEvent::Diagnosed {
+            stream: "show".into(),
+            findings: Vec::new(),
+        };
+        announcer.announce(0, diagnosed.clone());
+        announcer.announce(0, started());
+        announcer.announce(1, diagnosed.clone());
+        announcer.announce(0, diagnosed.clone());
+        assert_eq!(all(&mut events), [started(), diagnosed]);
     }
 
     #[test]

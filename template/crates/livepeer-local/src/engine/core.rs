@@ -17,6 +17,7 @@ use std::time::Instant;
 
 use super::candidates::Candidate;
 use super::config::EngineConfig;
+use super::diagnosis::Finding;
 use super::dtls::DtlsServer;
 use super::incoming::Incoming;
 use super::names::{Layer, SessionId, StreamEvent, StreamName};
@@ -277,6 +278,14 @@ impl Core {
         {
             self.past.add(&stream.counters);
             self.streams.remove(name);
+        }
+    }
+
+    /// What is wrong with the video that this session publishes.
+    pub(super) fn findings(&self, publisher: SessionKey) -> Vec<Finding> {
+        match self.sessions.get(&publisher).map(|session| &session.leg) {
+            Some(Leg::Publisher([_, Some(video)])) => video.findings(),
+            _ => Vec::new(),
         }
     }
 

@@ -192,11 +192,10 @@ impl Core {
         };
         let payload = &plain[header.payload.clone()];
         let inserted = receiver.receive(now, &header, payload, layer, anchor);
-        for finding in receiver.take_findings() {
-            tracing::warn!(stream = %name, "{finding}");
-        }
+        let news = receiver.take_findings();
+        let findings = (!news.is_empty()).then(|| incoming.findings());
         session.heard = now;
-        if inserted == Inserted::Useless {
+        if inserted == Inserted::Useless && news.is_empty() {
             return;
         }
         stream.counters.packets_in += 1;
@@ -209,7 +208,16 @@ impl Core {
             stream.live = true;
             stream.idle_since = None;
             tracing::info!(stream = %name, "stream is live");
-            self.event(StreamEvent::Started { stream: name });
+            self.event(StreamEvent::Started {
+                stream: name.clone(),
+            });
+        }
+        for finding in news {
+            tracing::warn!(stream = %name, "{finding}");
+        }
+        if let Some(findings) = findings {
+            let stream = name;
+            self.event(StreamEvent::Diagnosed { stream, findings });
         }
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use super::diagnosis::Finding;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -185,6 +186,14 @@ pub enum StreamEvent {
     Started {
         /// The stream.
         stream: StreamName,
+    },
+    /// What its publisher sends amiss, all that is known of it: more has been found, or another publisher has
+    /// taken over, of whom nothing is known yet. Only between `Started` and `Idle`, which ends it too.
+    Diagnosed {
+        /// The stream.
+        stream: StreamName,
+        /// Empty after a takeover.
+        findings: Vec<Finding>,
     },
     /// The publisher is gone: ended, closed, or silent for
     /// [`publisher_silence`](super::EngineConfig::publisher_silence).

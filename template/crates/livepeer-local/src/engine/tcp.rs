@@ -192,14 +192,16 @@ impl Edge {
         let mut deframer = Deframer::default();
         let mut bytes = vec![0; READ_BYTES];
         loop {
+            let idle_due = Instant::now() + self.deadlines.idle;
             let due = match proven {
-                true => Instant::now() + self.deadlines.idle,
-                false => proof_due,
+                true => idle_due,
+                false => idle_due.min(proof_due),
             };
             let count = match timeout_at(due, reader.read(&mut bytes)).await {
                 Ok(Ok(count)) if count > 0 => count,
-                Err(_) if !proven && is_proven() => {
-                    proven = true;
+                // It may have been proven while nothing came.
+                Err(_) if !proven && (is_proven() || due < proof_due) => {
+                    proven = is_proven();
                     continue;
                 }
                 _ => return,

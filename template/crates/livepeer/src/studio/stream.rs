@@ -98,6 +98,13 @@ pub struct Stream {
     /// Whether Livepeer finds the incoming media healthy; nothing while it does not know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_healthy: Option<bool>,
+    /// What is wrong with the incoming media, for a person to read.
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub issues: Vec<String>,
     /// Set on the record of one session of a stream: the id of that stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_id: Option<String>,

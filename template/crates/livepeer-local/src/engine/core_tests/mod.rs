@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod congestion;
+mod diagnosis;
 mod forwarding;
 mod lifetime;
 mod mirrors;
