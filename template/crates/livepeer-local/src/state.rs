@@ -1,5 +1,6 @@
 //! What every handler shares, and the task that follows the engine.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::deliveries::Deliveries;
-use crate::engine::{Engine, Stats, StreamEvent, StreamName};
+use crate::engine::{Engine, Layer, Stats, StreamEvent, StreamName};
 use crate::error::{ApiError, ApiResult};
 use crate::ids::now_ms;
 use crate::live::Live;
@@ -34,8 +35,16 @@ pub(crate) struct Service {
     engine: Engine,
     deliveries: Deliveries,
     subscriptions: Subscriptions,
-    /// The counters, and when they were read.
-    recent: Mutex<Option<(Instant, Arc<Stats>)>>,
+    /// What the engine said a moment ago.
+    recent: Mutex<Option<Recent>>,
+}
+
+/// What the engine said at one moment, for all who ask soon after.
+struct Recent {
+    at: Instant,
+    stats: Arc<Stats>,
+    /// Of those streams that somebody has asked for.
+    layers: HashMap<StreamName, Arc<[Layer]>>,
 }
 
 impl Service {
@@ -95,15 +104,35 @@ impl Service {
     /// The engine's counters, no older than `age`: however many ask, the engine is asked once in that time.
     pub(crate) async fn recent_stats(&self, age: Duration) -> Arc<Stats> {
         let mut recent = self.recent.lock().await;
-        let now = Instant::now();
-        if let Some((at, stats)) = &*recent
-            && now.saturating_duration_since(*at) < age
-        {
-            return stats.clone();
+        self.refresh(&mut recent, age).await.stats.clone()
+    }
+
+    /// A stream's layers, likewise.
+    pub(crate) async fn recent_layers(&self, stream: &StreamName, age: Duration) -> Arc<[Layer]> {
+        let mut recent = self.recent.lock().await;
+        let recent = self.refresh(&mut recent, age).await;
+        match recent.layers.get(stream) {
+            Some(layers) => layers.clone(),
+            None => {
+                let layers: Arc<[Layer]> = self.engine.layers(stream).await.into();
+                recent.layers.insert(stream.clone(), layers.clone());
+                layers
+            }
         }
-        let stats = Arc::new(self.engine.stats().await);
-        *recent = Some((now, stats.clone()));
-        stats
+    }
+
+    async fn refresh<'a>(&self, recent: &'a mut Option<Recent>, age: Duration) -> &'a mut Recent {
+        let now = Instant::now();
+        let kept = recent.take();
+        let fresh = match kept.filter(|kept| now.saturating_duration_since(kept.at) < age) {
+            Some(kept) => kept,
+            None => Recent {
+                at: now,
+                stats: Arc::new(self.engine.stats().await),
+                layers: HashMap::new(),
+            },
+        };
+        recent.insert(fresh)
     }
 
     pub(crate) fn store(&self) -> &Store {

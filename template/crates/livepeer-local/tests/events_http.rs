@@ -98,7 +98,7 @@ async fn a_player_hears_who_watches_and_when_the_publisher_goes_and_comes_back()
     let plain = client.post(events.clone()).body("[\"active\"]");
     assert_eq!(plain.send().await.unwrap().status(), 415);
 
-    let created = subscribe(json!(["active", "inactive", "viewercount"]))
+    let created = subscribe(json!(["active", "inactive", "viewercount", "layers"]))
         .await
         .unwrap();
     assert_eq!(created.status(), 201);
@@ -109,7 +109,14 @@ async fn a_player_hears_who_watches_and_when_the_publisher_goes_and_comes_back()
         reader.next().await.unwrap(),
         ("active".to_owned(), json!({}))
     );
-    reader.until("viewercount", json!({"viewercount": 1})).await;
+    // The publisher sends one encoding: there is nothing to choose from.
+    let (name, layers) = reader.next().await.unwrap();
+    assert_eq!(name, "viewercount");
+    assert_eq!(layers, json!({"viewercount": 1}));
+    let (name, layers) = reader.next().await.unwrap();
+    assert_eq!(name, "layers");
+    let layers: Vec<_> = layers.as_object().unwrap().values().collect();
+    assert_eq!(layers, [&json!([])]);
     let third = play(&studio, &stream, None).await.unwrap();
     reader.until("viewercount", json!({"viewercount": 2})).await;
     third.close().await;
@@ -167,11 +174,38 @@ async fn a_player_is_told_where_its_events_are_and_a_publisher_has_none() {
     assert!(link.starts_with(&target), "{link}");
     assert!(link.contains("events=\"active,inactive,"), "{link}");
 
+    // Its video stands in the one m-line that there is, and comes in one encoding only.
+    let layer = format!("{session}/layer");
+    let links: Vec<_> = answer.headers.get_all("link").iter().collect();
+    let told = format!("<{layer}>; rel=\"urn:ietf:params:whep:ext:core:layer\"");
+    assert_eq!(links[1], told.as_str());
+    let json = [("content-type", "application/json")];
+    for (wish, status) in [
+        ("{}", 200),
+        ("{\"mediaId\":\"0\"}", 200),
+        ("{\"mediaId\":0,\"spatialLayerId\":0}", 200),
+        ("{\"mediaId\":\"1\"}", 422),
+        ("{\"mediaId\":\"0\",\"rid\":\"h\"}", 422),
+        (
+            "{\"spatialLayerId\":4294967295,\"temporalLayerId\":4294967295}",
+            422,
+        ),
+        ("{\"rid\":7}", 400),
+        ("[]", 400),
+        ("no JSON", 400),
+    ] {
+        let chosen = local.webrtc("POST", &layer, &json, wish).await;
+        assert_eq!(chosen.status.as_u16(), status, "{wish}: {}", chosen.text);
+    }
+    let left = local.webrtc("DELETE", &layer, &[], "").await;
+    assert_eq!(left.status.as_u16(), 200);
+
     let publishing = feed.publisher.session().unwrap().expose().path();
     let publishing = publishing.split_once("/webrtc/").unwrap().1;
-    let json = [("content-type", "application/json")];
-    let events = format!("{publishing}/events");
-    let refused = local.webrtc("POST", &events, &json, "[\"active\"]").await;
-    assert_eq!(refused.status.as_u16(), 404);
+    for (what, body) in [("events", "[\"active\"]"), ("layer", "{}")] {
+        let path = format!("{publishing}/{what}");
+        let refused = local.webrtc("POST", &path, &json, body).await;
+        assert_eq!(refused.status.as_u16(), 404, "{what}");
+    }
     feed.stop().await;
 }

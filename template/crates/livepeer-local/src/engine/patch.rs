@@ -59,6 +59,8 @@ pub struct SessionInfo {
     pub stream: StreamName,
     /// Whether it publishes.
     pub publishes: bool,
+    /// The index of the m-section in which it is sent pictures.
+    pub video: Option<usize>,
     /// The entity-tag of its ICE session, without the quotes.
     pub tag: String,
     /// How many usable candidates its peer has trickled; no more than 32 are kept.
@@ -131,6 +133,7 @@ impl Core {
         Some(SessionInfo {
             stream: session.stream.clone(),
             publishes: matches!(session.leg, Leg::Publisher(_)),
+            video: session.ice.section().video,
             tag: session.ice.tag().to_owned(),
             candidates: session.ice.candidates(),
             owner: session.owner.clone(),

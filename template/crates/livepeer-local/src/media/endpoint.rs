@@ -14,7 +14,7 @@ use axum::routing::{MethodRouter, post};
 use url::Url;
 
 use super::sent::{FRAGMENT, OFFER};
-use super::{ACCEPT_PATCH, etag, events, owner, studio};
+use super::{ACCEPT_PATCH, etag, events, layers, owner, studio};
 use crate::auth;
 use crate::engine::{Answer, OfferError, StreamName};
 use crate::fidelity::Fidelity;
@@ -248,10 +248,12 @@ fn created(shared: &Shared, door: &Door, answer: &Answer) -> Response {
     if let Ok(location) = HeaderValue::from_str(&format!("session/{}", answer.session)) {
         headers.insert(header::LOCATION, location);
     }
-    if let Door::Play(_) = door
-        && let Ok(link) = HeaderValue::from_str(&events::link(&answer.session))
-    {
-        headers.append(header::LINK, link);
+    if let Door::Play(_) = door {
+        for link in [events::link(&answer.session), layers::link(&answer.session)] {
+            if let Ok(link) = HeaderValue::from_str(&link) {
+                headers.append(header::LINK, link);
+            }
+        }
     }
     if let Some(tag) = etag::strong(&answer.tag) {
         headers.insert(header::ETAG, tag);

@@ -18,6 +18,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
+use super::layers;
 use super::sent::NAMES;
 use super::session::{over, owned};
 use super::subscriptions::Reading;
@@ -33,16 +34,18 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(super) enum Name {
     Active,
     Inactive,
+    Layers,
     Viewers,
 }
 
 impl Name {
-    const ALL: [Name; 3] = [Name::Active, Name::Inactive, Name::Viewers];
+    const ALL: [Name; 4] = [Name::Active, Name::Inactive, Name::Layers, Name::Viewers];
 
     fn as_str(self) -> &'static str {
         match self {
             Name::Active => "active",
             Name::Inactive => "inactive",
+            Name::Layers => "layers",
             Name::Viewers => "viewercount",
         }
     }
@@ -146,6 +149,8 @@ async fn follow(
         session,
         subscription,
         stream: info.stream,
+        video: info.video,
+        layers: None,
         reading,
         events,
         looks,
@@ -168,12 +173,15 @@ struct Reader {
     session: SessionId,
     subscription: String,
     stream: StreamName,
+    /// Which m-line has the picture.
+    video: Option<usize>,
     reading: Reading,
     events: Receiver<StreamEvent>,
     looks: Interval,
     /// What the reader was told last.
     active: bool,
     viewers: Option<usize>,
+    layers: Option<layers::Shape>,
     pending: VecDeque<Event>,
 }
 
@@ -222,6 +230,14 @@ impl Reader {
             if self.viewers != Some(viewers) {
                 self.viewers = Some(viewers);
                 self.tell(Name::Viewers, &format!("{{\"viewercount\":{viewers}}}"));
+            }
+        }
+        if self.reading.names.contains(&Name::Layers) {
+            let layers = self.shared.recent_layers(&self.stream, LOOK).await;
+            let shape = layers::shape(&layers);
+            if self.layers.as_ref() != Some(&shape) {
+                self.layers = Some(shape);
+                self.tell(Name::Layers, &layers::data(self.video, &layers).to_string());
             }
         }
         Some(())

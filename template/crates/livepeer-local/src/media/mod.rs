@@ -2,12 +2,13 @@
 //! is WHEP, `/webrtc/session/{id}` is a session of either.
 //!
 //! Reading order: `endpoint` (an offer and its answer), `session` (what comes after), `sent` (bodies), `etag`, `owner`;
-//! `events` and `subscriptions` (what a player is told meanwhile);
+//! `events`, `subscriptions` and `layers` (what a player is told and may choose meanwhile);
 //! `studio` (as it is at Livepeer's nodes).
 
 mod endpoint;
 mod etag;
 mod events;
+mod layers;
 mod owner;
 mod sent;
 mod session;
@@ -34,6 +35,7 @@ pub(crate) fn routes(shared: &Shared) -> Router<Shared> {
         Fidelity::Lenient | Fidelity::Strict => routes
             .route("/webrtc/whip", endpoint::keyed())
             .route("/webrtc/session/{id}", session::session())
+            .route("/webrtc/session/{id}/layer", layers::layer())
             .route("/webrtc/session/{id}/events", events::subscriptions())
             .route(
                 "/webrtc/session/{id}/events/{subscription}",

@@ -42,6 +42,13 @@ pub(super) const NAMES: Expected = Expected {
     empty: "POST a JSON array of the names of events",
 };
 
+pub(super) const LAYER: Expected = Expected {
+    what: "the choice of a layer",
+    media_type: "application/json",
+    max_bytes: 4096,
+    empty: "POST a JSON object with mediaId and rid, or without rid to leave the choice to the server",
+};
+
 impl Expected {
     /// Reads it.
     ///

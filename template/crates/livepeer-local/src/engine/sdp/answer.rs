@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::super::candidates::Candidate;
 use super::TRANSPORT_CC;
-use super::offer::{Media, Offer, Payload, Setup, TaggedSection};
+use super::offer::{Kind, Media, Offer, Payload, Setup, TaggedSection};
 use super::simulcast::Simulcast;
 use crate::engine::twcc;
 
@@ -83,6 +83,9 @@ pub(crate) fn tagged_section(offer: &Offer, lines: &[AnswerLine]) -> TaggedSecti
         bundle: bundle(offer, lines),
         kind: media.map(|media| media.kind).unwrap_or_default(),
         mid: media.map(|media| media.mid.clone()).unwrap_or_default(),
+        video: offer.media.iter().zip(lines).position(|(media, line)| {
+            media.kind == Kind::Video && matches!(line, AnswerLine::Send(..))
+        }),
     }
 }
 

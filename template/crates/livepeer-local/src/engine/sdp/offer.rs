@@ -35,6 +35,8 @@ pub(crate) struct TaggedSection {
     pub(crate) bundle: String,
     pub(crate) kind: Kind,
     pub(crate) mid: String,
+    /// The index of the section in which we send pictures.
+    pub(crate) video: Option<usize>,
 }
 
 /// One m-section.
