@@ -154,13 +154,16 @@ function withLimit(signal) {
 }
 
 /**
- * The words of a refusal: `application/problem+json` (RFC 9457), or the app's own `{"error": …}`.
+ * The words of a refusal: `application/problem+json` (RFC 9457), the app's own `{"error": …}`, or the first line of plain
+ * text, as Livepeer's nodes have it.
  * @param {Response} answer
  * @returns {Promise<string>}
  */
 async function reason(answer) {
-  if (!/\bjson\b/.test(answer.headers.get('Content-Type') ?? '')) return '';
+  const type = answer.headers.get('Content-Type') ?? '';
   try {
+    if (type.startsWith('text/plain')) return (await answer.text()).split('\n')[0].slice(0, MOST_WORDS);
+    if (!/\bjson\b/.test(type)) return '';
     const body = await answer.json();
     const words = body.error ?? body.detail ?? body.title ?? '';
     return typeof words === 'string' ? words.slice(0, MOST_WORDS) : '';
