@@ -13,7 +13,7 @@ use super::stats::Counters;
 use super::track::{RidName, Track};
 
 /// Updates that a mirror may be behind. Beyond that it is too busy: what comes meanwhile waits in the
-/// home's ring, and what has left that is lost to it.
+/// home's ring. What has left that is lost to it, and is a hole to its viewers.
 const MAX_WAITING: usize = 64;
 
 /// From one core to another.
@@ -168,12 +168,9 @@ impl Mirrored {
 impl Lane {
     fn update(&mut self, layer: &Encoding) -> LayerUpdate {
         let ring = &layer.ring;
-        let missed = (self.next > 0 && self.next < ring.tail()).then(|| ring.tail() - 1);
         let late = self.late.drain(..).filter_map(|index| ring.get(index));
         let packets = late.chain(ring.since(self.next)).cloned().collect();
         self.next = ring.head();
-        let mut update = layer.told(packets);
-        update.state.lost = update.state.lost.max(missed);
-        update
+        layer.told(packets)
     }
 }

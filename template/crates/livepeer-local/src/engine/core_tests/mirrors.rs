@@ -294,15 +294,46 @@ fn sender_reports_carry_the_publishers_clock_on_away_from_home() {
     let offsets = viewers.map(|viewer| {
         let ssrc = world.peers[viewer].ssrcs("video")[0];
         let feedback = world.peers[viewer].feedback.iter();
-        let reports = feedback.filter_map(|message| match message {
+        let mut reports = feedback.filter_map(|message| match message {
             Message::SenderReport { ssrc: of, ntp, rtp } if *of == ssrc => Some((*ntp, *rtp)),
             _ => None,
         });
-        let (ntp, rtp) = reports.last().expect("a report");
+        let (ntp, rtp) = reports.next_back().expect("a report");
         let elapsed = (ntp - 0x1234_5678_0000_0000) as f64 / f64::from(u32::MAX);
         f64::from(rtp.wrapping_sub(camera.timestamp)) - elapsed * 90_000.0
     });
     assert!(offsets.iter().all(|ticks| ticks.abs() < 2.0), "{offsets:?}");
+}
+
+#[test]
+fn a_mirror_that_was_too_busy_for_too_long_goes_on_with_the_next_keyframe() {
+    let mut world = world();
+    let mut camera = publisher(&mut world);
+    camera.film(&mut world, 2);
+    let away = viewer_at(&mut world, 1);
+    let (now, mut held) = (world.now, Vec::new());
+    for _ in 0..1500 {
+        for packet in camera.picture(false) {
+            world.send(camera.id, &packet);
+            world.core.flush(now);
+            held.extend(world.core.take_letters());
+        }
+    }
+    for letter in held {
+        world.core_at(1).handle_letter(now, letter);
+    }
+    camera.shoot(&mut world, false);
+    let joiner = viewer_at(&mut world, 1);
+    for _ in 0..30 {
+        camera.shoot(&mut world, false);
+    }
+    assert!(world.peers[joiner].track("video").is_empty());
+    assert!(keyframe_requests(&world, camera.id) > 0);
+    camera.shoot(&mut world, true);
+    for viewer in [away, joiner] {
+        let newest = world.peers[viewer].track("video").last().unwrap();
+        assert_eq!(newest.1[..3], [0, 0, camera.pictures as u8]);
+    }
 }
 
 #[test]
