@@ -58,7 +58,7 @@ pub const NO_CAMERA: &[&str] = &[
 pub const UDP_BLOCKED: &[&str] = &[
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
-    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--webrtc-ip-handling-policy=disable_non_proxied_udp",
 ];
 
 /// How long one script may run: benchmarks measure for minutes.
