@@ -41,7 +41,7 @@ pub enum FindingKind {
     Reordered,
     /// Another H.264 profile than was negotiated, that its decoders need not know.
     Profile,
-    /// A higher H.264 level than was negotiated.
+    /// Larger H.264 pictures than the negotiated level allows.
     Level,
     /// H.264 in pieces, though `packetization-mode=0` was negotiated.
     Packetization,
@@ -201,7 +201,12 @@ impl Diagnosis {
                 mend: "Set the encoder to profile baseline (x264: `-profile:v baseline`; OBS: profile `baseline`)",
             });
         }
-        if sps.level_idc > allowed {
+        // Encoders round up what they say: it counts where the pictures are too large for what was negotiated.
+        let blocks = sps
+            .width
+            .div_ceil(16)
+            .saturating_mul(sps.height.div_ceil(16));
+        if sps.level_idc > allowed && blocks > largest_picture(allowed) {
             self.find(Finding {
                 kind: FindingKind::Level,
                 seen: format!(
@@ -212,7 +217,7 @@ impl Diagnosis {
                     Level(allowed)
                 ),
                 effect: "Viewers whose decoder is in hardware may see black or a slow picture",
-                mend: "Send a smaller picture or fewer of them, or have the encoder offer the level that it sends",
+                mend: "Send a smaller picture, or have the encoder offer the level that it sends",
             });
         }
         if let Some(pictures @ 1..) = sps.reordered {
@@ -235,6 +240,23 @@ impl Diagnosis {
         if self.findings.iter().all(|known| known.kind != finding.kind) {
             self.findings.push(finding);
         }
+    }
+}
+
+/// `MaxFS` of ITU-T H.264 table A-1: how many blocks of 16 by 16 pixels a picture of this level has at most.
+fn largest_picture(level_idc: u8) -> u32 {
+    match level_idc {
+        0..11 => 99,
+        11..21 => 396,
+        21 => 792,
+        22..31 => 1620,
+        31 => 3600,
+        32 => 5120,
+        33..42 => 8192,
+        42..50 => 8704,
+        50 => 22_080,
+        51..60 => 36_864,
+        60.. => 139_264,
     }
 }
 
@@ -355,15 +377,19 @@ mod tests {
     }
 
     #[test]
-    fn a_higher_level_is_found_and_a_lower_one_is_well() {
+    fn pictures_that_are_too_large_for_the_negotiated_level_are_found() {
         let mut diagnosis = h264(USUAL);
-        diagnosis.watch(1, 0, &baseline(30));
+        // Chromium's encoder says 3.2 of pictures of 1280x720, which are as large as 3.1 allows.
+        for level in [30, 31, 32] {
+            diagnosis.watch(1, 0, &baseline(level));
+        }
         assert_eq!(kinds(&diagnosis), []);
-        diagnosis.watch(2, 0, &baseline(40));
+        let large = Writer::default().golomb(0).pictures(120, 68, 8).bits(0, 1);
+        diagnosis.watch(2, 0, &large.unit(66, 0xe0, 40));
         assert_eq!(kinds(&diagnosis), [FindingKind::Level]);
         let words = diagnosis.findings()[0].to_string();
         assert!(
-            words.contains("level 4.0") && words.contains("level 3.1"),
+            words.contains("1920x1080 as H.264 level 4.0") && words.contains("level 3.1"),
             "{words}"
         );
     }
