@@ -1,4 +1,4 @@
-//! Commands that need browsers and an optimised engine: the tool builds itself with both and hands over.
+//! Commands that need an optimised engine, and most of them browsers: the tool builds itself with both and hands over.
 //!
 //! `cargo kit new` stays quick to build because it has neither.
 
@@ -22,21 +22,31 @@ pub struct Args {
 ///
 /// If it does not build, or does not succeed; it has said why.
 pub fn run(command: &str, args: Args) -> anyhow::Result<()> {
-    let tool = [
-        "run",
-        "--quiet",
-        "--release",
-        "--package",
-        "kit",
-        "--features",
-        "lab",
-        "--",
-        command,
-    ];
+    if let ("bench", Some((first, rest))) = (command, args.rest.split_first())
+        && first == "fanout"
+    {
+        let rest = rest.to_vec();
+        return fanout(Args { rest });
+    }
+    let tool = ["--package", "kit", "--features", "lab", "--", command];
+    optimised(&tool, &args, command)
+}
+
+/// Builds and runs the benchmark that needs no browser, and so little else that it is a crate of its own.
+///
+/// # Errors
+///
+/// If it does not build, or does not succeed; it has said why.
+pub fn fanout(args: Args) -> anyhow::Result<()> {
+    optimised(&["--package", "fanout", "--"], &args, "bench fanout")
+}
+
+fn optimised(what: &[&str], args: &Args, command: &str) -> anyhow::Result<()> {
     let mut cargo: Command = root::cargo(root::kit());
     let status = cargo
-        .args(tool)
-        .args(args.rest)
+        .args(["run", "--quiet", "--release"])
+        .args(what)
+        .args(&args.rest)
         .status()
         .context("cargo does not run")?;
     if !status.success() {

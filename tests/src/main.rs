@@ -25,10 +25,10 @@ enum Command {
     Bless,
     /// Count the files, lines and dependencies of each project
     Sizes,
-    /// Measure in real browsers: join, latency, switch
+    /// Measure: join, latency and switch in real browsers, fanout under load
     #[cfg(all(feature = "lab", not(debug_assertions)))]
     Bench(kit::bench::Args),
-    /// Measure in real browsers: join, latency, switch
+    /// Measure: join, latency and switch in real browsers, fanout under load
     #[cfg(not(all(feature = "lab", not(debug_assertions))))]
     Bench(kit::handover::Args),
     /// Play every publisher on this machine in every browser on it, through the embedded engine

@@ -17,9 +17,16 @@ pub(super) struct Args {
     /// What the browser publishes
     #[arg(long, default_value = "vp8")]
     codec: Codec,
+    /// Wait before each join until the last keyframe is too old to be shown from: a new one must come
+    #[arg(long)]
+    cold: bool,
     #[command(flatten)]
     report: Report,
 }
+
+/// The engine shows a joiner nothing older than five seconds. Chromium sends a keyframe only if it is asked to, and only
+/// joiners have it asked.
+const COLD: Duration = Duration::from_millis(5500);
 
 /// Publishes one picture from Chromium and joins it again and again, at moments unrelated to its keyframes.
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
@@ -28,7 +35,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let mut waits = Vec::new();
     for join in 0..args.joins {
         // Not in step with anything that the encoder does.
-        tokio::time::sleep(Duration::from_millis(u64::from(150 + join * 137 % 400))).await;
+        let pause = Duration::from_millis(u64::from(150 + join * 137 % 400));
+        let pause = if args.cold { COLD + pause } else { pause };
+        tokio::time::sleep(pause).await;
         waits.push(stage.join().await?);
     }
     stage.strike().await?;
@@ -40,15 +49,21 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     );
     let (least, most) = (tenths(waits[0]), tenths(waits[waits.len() - 1]));
     if args.report.json {
-        println!(
-            "{}",
-            json!({ "bench": "join", "n": waits.len(), "p50_ms": p50, "p95_ms": p95 })
-        );
+        let mut line = json!({ "bench": "join", "n": waits.len(), "p50_ms": p50, "p95_ms": p95 });
+        if args.cold {
+            line["cold"] = true.into();
+        }
+        println!("{line}");
     } else {
         println!(
-            "POST to first decoded picture, {} joins, {}",
+            "POST to first decoded picture, {} joins, {}{}",
             waits.len(),
-            args.codec.name()
+            args.codec.name(),
+            if args.cold {
+                ", each long after the last keyframe"
+            } else {
+                ""
+            }
         );
         println!("  least {least:>8.1} ms");
         println!("  p50   {p50:>8.1} ms");

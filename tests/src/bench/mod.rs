@@ -19,6 +19,8 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Bench {
+    /// CPU time, memory and delay for each viewer, against a broadcaster on the `webrtc` crate
+    Fanout(crate::handover::Args),
     /// From a viewer's POST to the first decoded picture
     Join(join::Args),
     /// From drawing a picture to seeing it: through the engine, and straight from browser to browser
@@ -63,6 +65,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         .enable_all()
         .build()?;
     match args.bench {
+        Bench::Fanout(args) => crate::handover::fanout(args),
         Bench::Join(args) => runtime.block_on(join::run(args)),
         Bench::Latency(args) => runtime.block_on(latency::run(args)),
         Bench::Switch(args) => runtime.block_on(switch::run(args)),
