@@ -8,6 +8,7 @@ use anyhow::{Context, bail, ensure};
 use clap::{Args as ClapArgs, Subcommand};
 use livepeer::conformance::{Protocol, Suite, Target};
 use livepeer::{PlaybackToken, SecretUrl};
+use livepeer_local::Fidelity;
 
 use report::Report;
 
@@ -20,6 +21,9 @@ pub struct Args {
     /// Start the engine of `livepeer-local`, and try both protocols against it
     #[arg(long)]
     embedded: bool,
+    /// With --embedded: the engine keeps to the letter of the texts, also where clients do not
+    #[arg(long, requires = "embedded")]
+    strict: bool,
     #[command(flatten)]
     report: How,
 }
@@ -109,8 +113,16 @@ pub fn run(args: Args) -> anyhow::Result<()> {
                     args.embedded,
                     "say which server: whip URL, whep URL or --embedded"
                 );
-                let server = embedded::Server::start().await?;
-                let report = try_all(server.targets().await?, args.report).await;
+                let fidelity = match args.strict {
+                    true => Fidelity::Strict,
+                    false => Fidelity::Lenient,
+                };
+                let server = embedded::Server::start(fidelity).await?;
+                let targets = vec![
+                    server.target(Protocol::Whip).await?,
+                    server.target(Protocol::Whep).await?,
+                ];
+                let report = try_all(targets, args.report).await;
                 server.stop().await;
                 verdict(report?)
             }

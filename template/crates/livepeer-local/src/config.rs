@@ -41,6 +41,8 @@ pub struct Config {
     /// For [`Fidelity::Studio`]: where offers to `base_url` are sent on to; it must lead here too. `None`: the other name of
     /// this machine, `127.0.0.1` or `localhost`.
     pub redirect_to: Option<Url>,
+    /// The most sessions, publishers and viewers together; further offers are told to come later (503).
+    pub max_sessions: usize,
     /// The most streams that are kept.
     pub max_streams: usize,
     /// How long a webhook that failed waits for its second attempt; every further wait is twice the last, up to an hour.
@@ -62,6 +64,7 @@ impl Default for Config {
             fidelity: Fidelity::default(),
             ice_servers: Vec::new(),
             redirect_to: None,
+            max_sessions: engine.max_sessions,
             max_streams: 10_000,
             webhook_retry: Duration::from_secs(5),
         }

@@ -101,6 +101,7 @@ impl Local {
             advertise: config.advertise.clone(),
             threads: config.threads,
             viewers_per_thread: config.viewers_per_thread,
+            max_sessions: config.max_sessions,
             trickle: config.fidelity.takes_patches(),
             strict: config.fidelity == Fidelity::Strict,
             ..EngineConfig::default()

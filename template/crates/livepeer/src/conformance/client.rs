@@ -168,7 +168,15 @@ impl Client {
     /// The response with its body still to come: for streams of events.
     pub(super) async fn response(&self, ask: &Ask) -> Result<reqwest::Response, Miss> {
         let Ask { method, url, .. } = ask;
-        let unsent = |error: crate::Error| Miss::Fail(format!("{method}: {error}"));
+        let unsent = |error: crate::Error| {
+            Miss::Fail(match error {
+                crate::Error::Connect { reason, .. } => {
+                    format!("{method}: no connection: {reason}")
+                }
+                crate::Error::NoAnswer { reason, .. } => format!("{method}: no answer: {reason}"),
+                other => format!("{method}: {other}"),
+            })
+        };
         let mut headers = ask.headers.clone();
         let bearer = match (&ask.bearer, &self.bearer) {
             (Bearer::Other(bearer), _) => Some(*bearer),
