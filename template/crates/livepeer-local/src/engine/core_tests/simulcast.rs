@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::*;
+use crate::engine::fake_browser::{Browser, picture_part};
 use crate::engine::names::Layer;
 use crate::engine::rtp;
+use crate::engine::session::Leg;
 
 /// One layer of a camera.
 struct Lens {
@@ -14,9 +16,12 @@ struct Lens {
     sequence: u16,
     /// What its timestamps are off those of the other layers.
     offset: u32,
-    /// Bytes of a packet, of which a picture has three.
+    /// Bytes of a packet.
     bytes: usize,
-    size: (u16, u16),
+    /// Packets of a picture.
+    parts: u8,
+    /// What its keyframes say; without, they are what [`Browser`] can put together.
+    size: Option<(u16, u16)>,
     paused: bool,
     /// Packets carry its rid.
     names_itself: bool,
@@ -62,7 +67,8 @@ impl Layers {
                 sequence: 65_500 + 10 * place as u16,
                 offset: 4_000_000_000 + 1_000_000 * place as u32,
                 bytes: 60 * usize::from(scale) * usize::from(scale),
-                size: (160 * scale, 90 * scale),
+                parts: 3,
+                size: Some((160 * scale, 90 * scale)),
                 paused: false,
                 names_itself: true,
                 key_wanted: true,
@@ -98,11 +104,11 @@ impl Layers {
             "h" => MIDDLE,
             _ => TOP,
         };
-        let packets = (0..3u8).map(|part| {
+        let parts = lens.parts;
+        let packets = (0..parts).map(|part| {
             lens.sequence = lens.sequence.wrapping_add(1);
-            let timestamp = time.wrapping_add(lens.offset);
-            let mut plain =
-                rtp::header(part == 2, 96, lens.sequence, timestamp, lens.ssrc).to_vec();
+            let (last, timestamp) = (part + 1 == parts, time.wrapping_add(lens.offset));
+            let mut plain = rtp::header(last, 96, lens.sequence, timestamp, lens.ssrc).to_vec();
             if lens.names_itself {
                 plain[0] |= 0x10;
                 let mut extension = vec![0xa0 | (lens.rid.len() as u8 - 1)];
@@ -111,14 +117,16 @@ impl Layers {
                 plain.extend_from_slice(&[0xbe, 0xde, 0, (extension.len() / 4) as u8]);
                 plain.extend_from_slice(&extension);
             }
-            let begins = if part == 0 { 0x10 } else { 0x00 };
-            let (width, height) = lens.size;
-            plain.extend_from_slice(&[begins, u8::from(!key), 0, 0, 0x9d, 0x01, 0x2a]);
-            plain.extend_from_slice(&width.to_le_bytes());
-            plain.extend_from_slice(&height.to_le_bytes());
-            plain.resize(plain.len() + lens.bytes, 0);
-            plain.extend_from_slice(&picture.to_be_bytes());
-            plain.extend_from_slice(&[u8::from(key), quality, part]);
+            let mut payload = picture_part(u32::from(picture), part, parts, key, 16 + lens.bytes);
+            if let Some((width, height)) = lens.size {
+                payload[4..7].copy_from_slice(&[0x9d, 0x01, 0x2a]);
+                payload[7..9].copy_from_slice(&width.to_le_bytes());
+                payload[9..11].copy_from_slice(&height.to_le_bytes());
+            }
+            let tail = payload.len() - 5;
+            payload[tail..tail + 2].copy_from_slice(&picture.to_be_bytes());
+            payload[tail + 2..].copy_from_slice(&[u8::from(key), quality, part]);
+            plain.extend_from_slice(&payload);
             plain
         });
         packets.collect()
@@ -669,4 +677,101 @@ fn viewers_go_on_with_what_another_publisher_sends() {
     let last = |viewer: Id| world.peers[viewer].track("video").last().unwrap().1.len();
     assert_eq!(last(one), 16 + 960, "the best layer");
     assert_eq!(last(other), 16 + 240, "the one that it asked for before");
+}
+
+/// Layers of real rates, 150 and 550 kb/s and 2.1 Mb/s, and a viewer that does what a browser does behind
+/// a link of `rate` bits per second.
+fn behind(rate: f64) -> (World, Layers, Id) {
+    let mut world = world();
+    let mut camera = layered(&mut world, &["q", "h", "f"]);
+    for (lens, (parts, bytes)) in camera
+        .lenses
+        .iter_mut()
+        .zip([(1, 600), (2, 1100), (8, 1100)])
+    {
+        (lens.parts, lens.bytes, lens.size) = (parts, bytes, None);
+    }
+    camera.film(&mut world, 70);
+    let viewer = world.watch(|down, up| {
+        down.rate = Some(rate);
+        down.queue = (rate / 8.0 * 0.4) as usize;
+        for wire in [down, up] {
+            wire.delay = Duration::from_millis(20);
+        }
+    });
+    (world, camera, viewer)
+}
+
+fn browser(world: &World, viewer: Id) -> &Browser {
+    world.peers[viewer].browser.as_ref().unwrap()
+}
+
+/// The layer that a viewer is sent.
+fn sent(world: &World, viewer: Id) -> String {
+    let id = &world.peers[viewer].answer.session;
+    let Leg::Viewer(viewer) = &world.core.sessions[&world.core.by_id[id]].leg else {
+        panic!("a publisher");
+    };
+    let layer = viewer.tracks[1].as_ref().unwrap().layer();
+    let track = world.core.streams[&stream()].tracks[1].as_ref().unwrap();
+    track.layers[layer].rid.as_deref().unwrap().to_owned()
+}
+
+/// How long a viewer saw nothing new at most.
+fn longest_freeze(browser: &Browser, from: std::time::Instant) -> Duration {
+    let shown = browser.shown.iter().map(|shown| shown.1);
+    let times: Vec<_> = shown.filter(|at| *at >= from).collect();
+    let gaps = times.windows(2).map(|pair| pair[1] - pair[0]);
+    gaps.max().unwrap_or(Duration::MAX)
+}
+
+#[test]
+fn a_viewer_is_shown_what_its_link_carries_and_its_neighbour_all() {
+    for (rate, layer) in [(1_000_000.0, "h"), (350_000.0, "q"), (6_000_000.0, "f")] {
+        let (mut world, mut camera, viewer) = behind(rate);
+        let neighbour = world.watch(|_, _| {});
+        camera.film(&mut world, 30 * 5);
+        assert_eq!(sent(&world, viewer), layer, "{rate}");
+        let from = world.now;
+        camera.film(&mut world, 30 * 4);
+        assert_eq!(sent(&world, viewer), layer, "{rate}");
+        let freeze = longest_freeze(browser(&world, viewer), from);
+        assert!(freeze < Duration::from_millis(200), "{rate}: {freeze:?}");
+        assert_eq!(sent(&world, neighbour), "f");
+        let freeze = longest_freeze(browser(&world, neighbour), from);
+        assert!(freeze < Duration::from_millis(100), "{rate}: {freeze:?}");
+    }
+}
+
+#[test]
+fn a_link_that_gets_thin_and_wide_again_changes_the_layer_within_seconds() {
+    let (mut world, mut camera, viewer) = behind(8_000_000.0);
+    camera.film(&mut world, 30 * 10);
+    assert_eq!(sent(&world, viewer), "f");
+    world.peers[viewer].down.rate = Some(900_000.0);
+    world.peers[viewer].down.queue = 45_000;
+    camera.film(&mut world, 30 * 2);
+    let settled = world.now;
+    assert_eq!(sent(&world, viewer), "h", "within two seconds");
+    camera.film(&mut world, 30 * 5);
+    let freeze = longest_freeze(browser(&world, viewer), settled);
+    assert!(freeze < Duration::from_millis(200), "{freeze:?}");
+    world.peers[viewer].down.rate = Some(8_000_000.0);
+    camera.film(&mut world, 30 * 20);
+    assert_eq!(sent(&world, viewer), "f");
+    let changes = world.core.stats().total.layer_changes;
+    assert!((2..=4).contains(&changes), "{changes}");
+}
+
+#[test]
+fn trying_for_more_costs_a_viewer_little() {
+    let (mut world, mut camera, viewer) = behind(1_000_000.0);
+    camera.film(&mut world, 30 * 5);
+    let from = world.now;
+    camera.film(&mut world, 30 * 120);
+    let shown = browser(&world, viewer).shown.iter();
+    let shown = shown.filter(|shown| shown.1 >= from).count();
+    assert!(shown > 30 * 120 * 95 / 100, "{shown}");
+    let changes = world.core.stats().total.layer_changes;
+    assert!(changes < 16, "{changes}");
 }
