@@ -11,6 +11,7 @@ use url::Url;
 use crate::engine::{self, EngineConfig, TcpMedia};
 use crate::fidelity::Fidelity;
 use crate::ice_server::IceServer;
+use crate::rate::RateLimits;
 
 /// Every knob of the local Livepeer. `Default` is a machine for development.
 #[derive(Clone, Debug)]
@@ -47,6 +48,10 @@ pub struct Config {
     pub max_streams: usize,
     /// How long a webhook that failed waits for its second attempt; every further wait is twice the last, up to an hour.
     pub webhook_retry: Duration,
+    /// From an answer to the end of the handshake; whoever offered and never came is forgotten then.
+    pub handshake_deadline: Duration,
+    /// How often one address, one stream key and one session may ask on the media routes.
+    pub rate: RateLimits,
 }
 
 impl Default for Config {
@@ -67,6 +72,8 @@ impl Default for Config {
             max_sessions: engine.max_sessions,
             max_streams: 10_000,
             webhook_retry: Duration::from_secs(5),
+            handshake_deadline: Duration::from_secs(10),
+            rate: RateLimits::default(),
         }
     }
 }

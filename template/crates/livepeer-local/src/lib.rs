@@ -19,7 +19,7 @@
 //! Reading order: [`config`](Config); `tables` (what is kept) and `store` (the file it is kept in); `live` (what the engine
 //! knows) and `state` (both together); `schema`, `body`, `error`, `auth` (what every API route needs); `streams`,
 //! `stream_body`, `stream_list`, `playback`, `signing_keys`, `webhooks` (the API); `deliveries` (reports to webhooks); `gate` and `media`
-//! (WHIP and WHEP, as `fidelity` says); `debug` and `metrics` (what it is doing); [`engine`] (the packets).
+//! (WHIP and WHEP, as `fidelity` says), `rate` (how often); `debug` and `metrics` (what it is doing); [`engine`] (the packets).
 
 mod auth;
 mod body;
@@ -39,6 +39,7 @@ mod media;
 mod metrics;
 mod playback;
 mod problem;
+mod rate;
 mod schema;
 mod signing_keys;
 mod state;
@@ -63,6 +64,7 @@ use tokio_util::task::TaskTracker;
 pub use config::{Config, StartError};
 pub use fidelity::Fidelity;
 pub use ice_server::{IceServer, NotAnIceServer};
+pub use rate::{Rate, RateLimits};
 
 use crate::deliveries::Deliveries;
 use crate::engine::{Engine, EngineConfig};
@@ -104,6 +106,7 @@ impl Local {
             max_sessions: config.max_sessions,
             trickle: config.fidelity.takes_patches(),
             strict: config.fidelity == Fidelity::Strict,
+            handshake_deadline: config.handshake_deadline,
             ..EngineConfig::default()
         });
         let engine = engine.await.inspect_err(|_| store.close())?;
@@ -138,9 +141,13 @@ impl Local {
             .fallback(no_such_route)
             .method_not_allowed_fallback(no_such_method)
             .layer(DefaultBodyLimit::max(body::MAX_BODY));
+        let media = media::routes(&shared)
+            .route_layer(from_fn_with_state(shared.clone(), rate::limit))
+            // Also on what is refused before it gets there.
+            .layer(from_fn(cors::open));
         Router::new()
             .nest("/api", api)
-            .merge(media::routes(&shared))
+            .merge(media)
             .merge(debug::routes(shared.clone()))
             .layer(from_fn(trace::log))
             .with_state(shared)

@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::Parser;
 use livepeer::ApiKey;
 use livepeer_local::engine::TcpMedia;
-use livepeer_local::{Config, Fidelity, IceServer, Local};
+use livepeer_local::{Config, Fidelity, IceServer, Local, RateLimits};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -70,6 +70,11 @@ struct Arguments {
         hide_env_values = true
     )]
     ice_server: Vec<IceServer>,
+
+    /// Every request comes through a proxy that writes `X-Forwarded-For`: limits count by the last address in it, not by
+    /// the proxy's own.
+    #[arg(long, env = "LIVEPEER_LOCAL_BEHIND_PROXY")]
+    behind_proxy: bool,
 }
 
 #[tokio::main]
@@ -104,6 +109,10 @@ async fn main() -> anyhow::Result<()> {
         threads: arguments.threads,
         fidelity: arguments.fidelity,
         ice_servers: arguments.ice_server,
+        rate: RateLimits {
+            behind_proxy: arguments.behind_proxy,
+            ..RateLimits::default()
+        },
         ..Config::default()
     })
     .await?;
@@ -124,9 +133,13 @@ async fn main() -> anyhow::Result<()> {
         println!("  LIVEPEER_API_KEY={}", local.api_key().expose());
     }
 
+    // With the address that each request is from, for the limits.
+    let service = local
+        .router()
+        .into_make_service_with_connect_info::<SocketAddr>();
     let stopping = CancellationToken::new();
     let asked = stopping.clone();
-    let serving = axum::serve(listener, local.router()).with_graceful_shutdown(async move {
+    let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
         stop.await;
         asked.cancel();
     });

@@ -19,6 +19,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::ids::now_ms;
 use crate::live::Live;
 use crate::media::Subscriptions;
+use crate::rate::RateLimiter;
 use crate::store::{ChangeError, Store};
 use crate::tables::{StreamRow, Tables};
 
@@ -37,6 +38,7 @@ pub(crate) struct Service {
     subscriptions: Subscriptions,
     /// What the engine said a moment ago.
     recent: Mutex<Option<Recent>>,
+    rate: RateLimiter,
 }
 
 /// What the engine said at one moment, for all who ask soon after.
@@ -63,6 +65,7 @@ impl Service {
                 .unwrap_or_else(|| tables.api_key.clone()),
             user_id: tables.user_id.clone(),
             live: Live::default(),
+            rate: RateLimiter::new(config.rate),
             config,
             store,
             engine,
@@ -133,6 +136,11 @@ impl Service {
             },
         };
         recent.insert(fresh)
+    }
+
+    /// How often who may ask.
+    pub(crate) fn rate(&self) -> &RateLimiter {
+        &self.rate
     }
 
     pub(crate) fn store(&self) -> &Store {

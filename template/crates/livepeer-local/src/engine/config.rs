@@ -34,6 +34,9 @@ pub struct EngineConfig {
     pub max_sessions: usize,
     /// The most viewers of one stream.
     pub max_viewers_per_stream: usize,
+    /// The most viewers of one stream who asked from one address, as far as it is known
+    /// ([`on_behalf_of`](super::Engine::on_behalf_of)).
+    pub max_viewers_per_address: usize,
     /// What a publisher is told that it may send, in bits per second (REMB).
     pub publisher_bitrate: u64,
     /// From the answer to the end of the DTLS handshake; then the session is dropped.
@@ -43,6 +46,9 @@ pub struct EngineConfig {
     /// Without any authenticated packet of its publisher for this long, a stream is idle. Above the
     /// six seconds that may pass between two consent checks (RFC 7675), for a publisher that mutes.
     pub publisher_silence: Duration,
+    /// Without a media packet of its publisher for this long, its session is over, though it goes on consenting:
+    /// whoever left a tab open, or never began. Above what anybody mutes with nothing sent at all.
+    pub media_deadline: Duration,
     /// How long the viewers of an idle stream wait for its publisher to come back.
     pub viewer_hold: Duration,
     /// The shortest time between two keyframe requests to one publisher.
@@ -68,10 +74,12 @@ impl Default for EngineConfig {
             strict: false,
             max_sessions: 4000,
             max_viewers_per_stream: 2000,
+            max_viewers_per_address: 1000,
             publisher_bitrate: 3_000_000,
             handshake_deadline: Duration::from_secs(10),
             consent_deadline: Duration::from_secs(30),
             publisher_silence: Duration::from_millis(6500),
+            media_deadline: Duration::from_secs(180),
             viewer_hold: Duration::from_secs(60),
             keyframe_interval: Duration::from_millis(500),
             replay_span: Duration::from_secs(5),

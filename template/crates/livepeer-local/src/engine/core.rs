@@ -47,7 +47,7 @@ pub(crate) struct Core {
     pub(super) streams: HashMap<StreamName, Stream>,
     pub(super) dirty: Vec<StreamName>,
     events: Vec<StreamEvent>,
-    routes: Vec<RouteChange>,
+    pub(super) routes: Vec<RouteChange>,
     pub(super) letters: Vec<Letter>,
     pub(super) out: Outbox,
     /// TCP connections that no session uses any more.

@@ -31,9 +31,9 @@ impl Core {
             return;
         };
         match kind {
-            20..64 => self.handle_dtls(now, key, datagram),
-            128..192 if rtcp::is_rtcp(datagram) => self.handle_rtcp(now, key, datagram),
-            128..192 => self.handle_rtp(now, key, datagram),
+            20..64 => self.handle_dtls(now, key, path, datagram),
+            128..192 if rtcp::is_rtcp(datagram) => self.handle_rtcp(now, key, path, datagram),
+            128..192 => self.handle_rtp(now, key, path, datagram),
             _ => self.drops.unknown_kind += 1,
         }
     }
@@ -58,15 +58,29 @@ impl Core {
             self.drops.stun_unknown += 1;
             return;
         };
+        let holder = self.by_address.get(&path.remote_end());
+        let holder = holder.filter(|holder| **holder != key);
+        let taken = holder.and_then(|holder| self.sessions.get(holder));
+        let taken = taken.is_some_and(|holder| holder.holds(now, path));
         let Some(session) = self.sessions.get_mut(&key) else {
             return;
         };
+        if !session.may_ask(now, path) {
+            self.drops.stun_forged += 1;
+            return;
+        }
         let crypto = self.dtls.provider().crypto();
         let Some(pwd) = session.ice.pwd(&request.ufrag) else {
             return;
         };
         if !request.is_authentic(pwd, crypto) {
             self.drops.stun_integrity += 1;
+            session.note_forgery();
+            return;
+        }
+        if taken {
+            // Its sender has made up another session's address.
+            self.drops.stun_taken += 1;
             return;
         }
         let Some(response) = request.response(path.remote, pwd, crypto) else {
@@ -81,7 +95,7 @@ impl Core {
         }
         let forgotten = session.validate(now, path, request.uses_candidate());
         self.by_address.insert(path.remote_end(), key);
-        self.route(RouteChange::Validated(path.remote_end()));
+        self.route(RouteChange::Validated(path.remote_end(), now));
         if let Some(forgotten) = forgotten {
             self.leave(key, forgotten);
         }
@@ -93,16 +107,23 @@ impl Core {
         }
     }
 
-    fn handle_dtls(&mut self, now: Instant, key: SessionKey, datagram: &[u8]) {
+    fn handle_dtls(&mut self, now: Instant, key: SessionKey, path: Path, datagram: &[u8]) {
         let Some(session) = self.sessions.get_mut(&key) else {
             return;
         };
         let was_connected = session.is_connected();
         match session.handle_dtls(now, datagram, &self.dtls, &mut self.out) {
-            Ok(None) if !was_connected && session.is_connected() => self.connected(now, key),
+            Ok(None) if !was_connected && session.is_connected() => {
+                let proof = session.note_proof(now, path);
+                if let Some(proof) = proof {
+                    self.route(proof);
+                }
+                self.connected(now, key);
+            }
             Ok(Some(DtlsEvent::Closed)) => self.remove(now, key),
             Ok(_) => {}
-            Err(error) => self.drop_failed(now, key, &error),
+            Err(error) if error.is_final() => self.drop_failed(now, key, &error),
+            Err(_) => self.drops.dtls += 1,
         }
     }
 
@@ -146,7 +167,21 @@ impl Core {
         self.next_upkeep = Some(now);
     }
 
-    fn handle_rtp(&mut self, now: Instant, key: SessionKey, datagram: &[u8]) {
+    /// For fuzzing: the handshake is taken for done, with these keys.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn connect_without_handshake(
+        &mut self,
+        now: Instant,
+        key: SessionKey,
+        srtp: Box<super::srtp::Srtp>,
+    ) {
+        if let Some(session) = self.sessions.get_mut(&key) {
+            session.connect_without_handshake(srtp);
+            self.connected(now, key);
+        }
+    }
+
+    fn handle_rtp(&mut self, now: Instant, key: SessionKey, path: Path, datagram: &[u8]) {
         let Some(session) = self.sessions.get_mut(&key) else {
             return;
         };
@@ -194,7 +229,11 @@ impl Core {
         let inserted = receiver.receive(now, &header, payload, layer, anchor);
         let news = receiver.take_findings();
         let findings = (!news.is_empty()).then(|| incoming.findings());
-        session.heard = now;
+        session.media = now;
+        let proof = session.note_proof(now, path);
+        if let Some(proof) = proof.filter(|_| self.seat.of > 1) {
+            self.routes.push(proof);
+        }
         if inserted == Inserted::Useless && news.is_empty() {
             return;
         }
@@ -221,7 +260,7 @@ impl Core {
         }
     }
 
-    fn handle_rtcp(&mut self, now: Instant, key: SessionKey, datagram: &[u8]) {
+    fn handle_rtcp(&mut self, now: Instant, key: SessionKey, path: Path, datagram: &[u8]) {
         let Some(session) = self.sessions.get_mut(&key) else {
             return;
         };
@@ -235,7 +274,10 @@ impl Core {
             self.drops.srtp += 1;
             return;
         };
-        session.heard = now;
+        let proof = session.note_proof(now, path);
+        if let Some(proof) = proof.filter(|_| self.seat.of > 1) {
+            self.routes.push(proof);
+        }
         let Some(stream) = self.streams.get_mut(&session.stream) else {
             return;
         };

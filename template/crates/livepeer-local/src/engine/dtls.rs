@@ -31,6 +31,12 @@ const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOS
 /// shorter ones where a delay hurts, as in WebRTC.
 const FLIGHT_INTERVAL: Duration = Duration::from_millis(250);
 
+/// Datagrams that an association is given in its life. A handshake takes six, and some forty where nearly all are
+/// lost; later comes a goodbye. `rtc-dtls` keeps what it cannot use yet, for which this is the bound.
+const MAX_DATAGRAMS: u32 = 128;
+/// A longer one is nobody's: handshakes are cut to what networks carry.
+const MAX_DATAGRAM_BYTES: usize = 4096;
+
 /// The profiles that are served, best first: what costs least CPU.
 const PROFILES: [SrtpProtectionProfile; 3] = [
     SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm,
@@ -109,11 +115,13 @@ pub(crate) enum DtlsEvent {
     Closed,
 }
 
-/// Why a handshake cannot go on: the session is over.
+/// What is wrong with a datagram or a handshake.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DtlsError {
     #[error("the ClientHello cannot be read")]
     Hello,
+    #[error("the datagram is too long, or one too many")]
+    Excess,
     #[error("the peer offers no SRTP profile that is served")]
     NoProfile,
     #[error("the peer's certificate is not the one of its offer")]
@@ -124,9 +132,18 @@ pub(crate) enum DtlsError {
     Handshake(String),
 }
 
+impl DtlsError {
+    /// Whether the session is over with it. A datagram that cannot be used may be somebody else's, under the peer's
+    /// address: it is dropped, and a peer that has nothing better to send ends with the handshake's deadline.
+    pub(crate) fn is_final(&self) -> bool {
+        !matches!(self, DtlsError::Hello | DtlsError::Excess)
+    }
+}
+
 /// One session's association.
 pub(crate) struct Dtls {
     phase: Phase,
+    taken: u32,
 }
 
 enum Phase {
@@ -149,6 +166,7 @@ impl Dtls {
                 true => Phase::Call,
                 false => Phase::Hello(HelloReader::default()),
             },
+            taken: 0,
         }
     }
 
@@ -176,7 +194,7 @@ impl Dtls {
     ///
     /// # Errors
     ///
-    /// When the session cannot live on. Records that are merely unusable are not an error.
+    /// See [`DtlsError::is_final`]. Records that are merely unusable are not an error.
     pub(crate) fn handle(
         &mut self,
         now: Instant,
@@ -184,9 +202,19 @@ impl Dtls {
         server: &DtlsServer,
         fingerprints: &[[u8; 32]],
     ) -> Result<Option<DtlsEvent>, DtlsError> {
+        if self.taken >= MAX_DATAGRAMS || datagram.len() > MAX_DATAGRAM_BYTES {
+            return Err(DtlsError::Excess);
+        }
+        self.taken += 1;
         if let Phase::Hello(reader) = &mut self.phase {
-            let Some(hello) = reader.read(datagram).map_err(|_| DtlsError::Hello)? else {
-                return Ok(None);
+            let hello = match reader.read(datagram) {
+                Ok(Some(hello)) => hello,
+                Ok(None) => return Ok(None),
+                Err(_) => {
+                    // The next flight is whole again.
+                    *reader = HelloReader::default();
+                    return Err(DtlsError::Hello);
+                }
             };
             let config = server.config(&hello).ok_or(DtlsError::NoProfile)?;
             let held = reader.take_datagrams();

@@ -184,6 +184,14 @@ impl World {
         }
     }
 
+    /// Lets time pass, fifty milliseconds at a time.
+    pub(super) fn leap(&mut self, end: Instant) {
+        while self.now < end {
+            self.now = (self.now + 50 * TICK).min(end);
+            self.step();
+        }
+    }
+
     fn step(&mut self) {
         for id in 0..self.peers.len() {
             let now = self.now;
@@ -288,8 +296,12 @@ impl World {
 
     /// Sends a Binding request.
     pub(super) fn check(&mut self, id: Id, chosen: bool) {
-        let request = self.peers[id].check(chosen, &self.provider);
+        let request = self.request(id, chosen);
         self.reach_engine(id, &request);
+    }
+
+    pub(super) fn request(&self, id: Id, chosen: bool) -> Vec<u8> {
+        self.peers[id].check(chosen, &self.provider)
     }
 
     pub(super) fn reach_engine(&mut self, id: Id, datagram: &[u8]) {

@@ -1,6 +1,6 @@
 //! The engine's handle: commands go to its worker threads, answers come back.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -21,6 +21,7 @@ use super::workers;
 #[derive(Clone, Debug)]
 pub struct Engine {
     shared: Arc<Shared>,
+    asker: Option<IpAddr>,
 }
 
 #[derive(Debug)]
@@ -81,7 +82,17 @@ impl Engine {
                 announcer,
                 udp_addr,
             }),
+            asker: None,
         })
+    }
+
+    /// The same engine, whose viewers from now on count for this address: a stream takes
+    /// [`max_viewers_per_address`](EngineConfig::max_viewers_per_address) of them.
+    pub fn on_behalf_of(&self, address: IpAddr) -> Engine {
+        Engine {
+            asker: Some(address),
+            ..self.clone()
+        }
     }
 
     /// Where the socket is bound, with the port that the system chose.
@@ -114,7 +125,7 @@ impl Engine {
     /// variant of [`OfferError`].
     pub async fn play(&self, stream: &StreamName, offer: &str) -> Result<Answer, OfferError> {
         let offer = Offer::parse(offer)?;
-        let Some(lease) = self.shared.placement.play(stream)? else {
+        let Some(lease) = self.shared.placement.play(stream, self.asker)? else {
             if self.has_stopped() {
                 return Err(OfferError::ShuttingDown);
             }

@@ -40,14 +40,17 @@ mod wire_tests;
 
 #[cfg(test)]
 mod core_tests;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod fake_browser;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod fake_net;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod fake_peer;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod fake_wire;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 
 mod conformity;
 mod negotiate;

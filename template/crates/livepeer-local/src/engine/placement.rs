@@ -5,6 +5,7 @@
 //! stream anywhere, its home stays the same.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::config::EngineConfig;
@@ -15,6 +16,7 @@ use super::names::{OfferError, StreamName};
 pub(crate) struct Placement {
     max_sessions: usize,
     max_viewers_per_stream: usize,
+    max_viewers_per_address: usize,
     viewers_per_thread: usize,
     taken: Mutex<Taken>,
 }
@@ -33,6 +35,8 @@ struct Placed {
     publishers: usize,
     /// Of each worker.
     viewers: Vec<usize>,
+    /// Viewers of each address that is known.
+    askers: HashMap<IpAddr, usize>,
 }
 
 /// A session's place at a worker, given back when it is dropped.
@@ -41,6 +45,7 @@ pub(crate) struct Lease {
     placement: Arc<Placement>,
     stream: StreamName,
     publishes: bool,
+    asker: Option<IpAddr>,
     worker: usize,
     home: usize,
 }
@@ -50,6 +55,7 @@ impl Placement {
         Arc::new(Placement {
             max_sessions: config.max_sessions,
             max_viewers_per_stream: config.max_viewers_per_stream,
+            max_viewers_per_address: config.max_viewers_per_address,
             viewers_per_thread: config.viewers_per_thread,
             taken: Mutex::new(Taken {
                 sessions: vec![0; workers],
@@ -72,22 +78,32 @@ impl Placement {
             return Err(OfferError::Busy);
         }
         let home = known.map_or_else(|| taken.emptiest(|_| 0), |placed| placed.home);
-        Ok(self.lease(&mut taken, stream, true, home, home))
+        Ok(self.lease(&mut taken, stream, true, None, home, home))
     }
 
     /// A place for a viewer: at home while there are fewer than `viewers_per_thread`, then at the
-    /// worker with the fewest sessions. `None` if nobody publishes or plays the stream.
+    /// worker with the fewest sessions. `None` if nobody publishes or plays the stream. `asker` is the
+    /// address that asks for it.
     ///
     /// # Errors
     ///
-    /// `Busy` above the configured number of sessions or of the stream's viewers.
-    pub(crate) fn play(self: &Arc<Self>, stream: &StreamName) -> Result<Option<Lease>, OfferError> {
+    /// `Busy` above the configured number of sessions or of the stream's viewers, all of them or those
+    /// of this address.
+    pub(crate) fn play(
+        self: &Arc<Self>,
+        stream: &StreamName,
+        asker: Option<IpAddr>,
+    ) -> Result<Option<Lease>, OfferError> {
         let mut taken = self.lock();
         let Some(placed) = taken.streams.get(stream) else {
             return Ok(None);
         };
         let viewers: usize = placed.viewers.iter().sum();
         if viewers >= self.max_viewers_per_stream || taken.total() >= self.max_sessions {
+            return Err(OfferError::Busy);
+        }
+        let theirs = asker.and_then(|asker| placed.askers.get(&asker));
+        if theirs.is_some_and(|theirs| *theirs >= self.max_viewers_per_address) {
             return Err(OfferError::Busy);
         }
         let home = placed.home;
@@ -100,7 +116,9 @@ impl Placement {
                 false => 2,
             }),
         };
-        Ok(Some(self.lease(&mut taken, stream, false, worker, home)))
+        Ok(Some(
+            self.lease(&mut taken, stream, false, asker, worker, home),
+        ))
     }
 
     fn lease(
@@ -108,6 +126,7 @@ impl Placement {
         taken: &mut Taken,
         stream: &StreamName,
         publishes: bool,
+        asker: Option<IpAddr>,
         worker: usize,
         home: usize,
     ) -> Lease {
@@ -118,7 +137,11 @@ impl Placement {
             home,
             publishers: 0,
             viewers: vec![0; workers],
+            askers: HashMap::new(),
         });
+        if let Some(asker) = asker {
+            *placed.askers.entry(asker).or_default() += 1;
+        }
         match publishes {
             true => placed.publishers += 1,
             false => placed.viewers[worker] += 1,
@@ -127,6 +150,7 @@ impl Placement {
             placement: self.clone(),
             stream: stream.clone(),
             publishes,
+            asker,
             worker,
             home,
         }
@@ -175,6 +199,14 @@ impl Drop for Lease {
             true => placed.publishers -= 1,
             false => placed.viewers[self.worker] -= 1,
         }
+        if let Some(asker) = self.asker
+            && let Some(theirs) = placed.askers.get_mut(&asker)
+        {
+            *theirs -= 1;
+            if *theirs == 0 {
+                placed.askers.remove(&asker);
+            }
+        }
         if placed.publishers == 0 && placed.viewers.iter().all(|viewers| *viewers == 0) {
             taken.streams.remove(&self.stream);
         }
@@ -197,7 +229,7 @@ mod tests {
     }
 
     fn viewers(placement: &Arc<Placement>, stream: &str, count: usize) -> Vec<Lease> {
-        let viewers = (0..count).map(|_| placement.play(&stream.into()).unwrap().unwrap());
+        let viewers = (0..count).map(|_| placement.play(&stream.into(), None).unwrap().unwrap());
         viewers.collect()
     }
 
@@ -227,7 +259,7 @@ mod tests {
         let again = placement.publish(&"b".into()).unwrap();
         assert_eq!(again.worker(), 1, "its viewer waits there");
         drop((publisher, again, viewer));
-        assert!(placement.play(&"b".into()).unwrap().is_none());
+        assert!(placement.play(&"b".into(), None).unwrap().is_none());
         assert_eq!(placement.publish(&"b".into()).unwrap().worker(), 0);
     }
 
@@ -236,16 +268,38 @@ mod tests {
         let placement = placement(2);
         let _publisher = placement.publish(&"a".into()).unwrap();
         let five = viewers(&placement, "a", 5);
-        assert_eq!(placement.play(&"a".into()).unwrap_err(), OfferError::Busy);
+        assert_eq!(
+            placement.play(&"a".into(), None).unwrap_err(),
+            OfferError::Busy
+        );
         let _b = placement.publish(&"b".into()).unwrap();
         let _c = placement.publish(&"c".into()).unwrap();
         assert_eq!(
             placement.publish(&"d".into()).unwrap_err(),
             OfferError::Busy
         );
-        assert_eq!(placement.play(&"b".into()).unwrap_err(), OfferError::Busy);
+        assert_eq!(
+            placement.play(&"b".into(), None).unwrap_err(),
+            OfferError::Busy
+        );
         placement.publish(&"a".into()).unwrap();
         drop(five);
         placement.publish(&"d".into()).unwrap();
+    }
+
+    #[test]
+    fn one_address_does_not_take_a_streams_every_place() {
+        let mut placement = placement(2);
+        Arc::get_mut(&mut placement)
+            .unwrap()
+            .max_viewers_per_address = 2;
+        let _publisher = placement.publish(&"a".into()).unwrap();
+        let play = |last: u8| placement.play(&"a".into(), Some([192, 0, 2, last].into()));
+        let (one, _two) = (play(1).unwrap(), play(1).unwrap());
+        assert_eq!(play(1).unwrap_err(), OfferError::Busy);
+        let _other = play(2).unwrap();
+        drop(one);
+        let _again = play(1).unwrap();
+        assert_eq!(play(1).unwrap_err(), OfferError::Busy);
     }
 }

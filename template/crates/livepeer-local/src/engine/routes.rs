@@ -2,25 +2,36 @@
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
+use std::time::Instant;
 
 use super::outbox::{Path, TransportAddress};
 use super::seat::{Seat, worker_of_stun};
+use super::session::HOLD;
 
 /// What a core has learned about an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RouteChange {
     /// An authenticated check of one of its sessions came from there.
-    Validated(TransportAddress),
+    Validated(TransportAddress, Instant),
+    /// A packet came from there that only the session's keys could make. Told once in a while.
+    Proven(TransportAddress, Instant),
     /// None of its sessions is there any more.
     Forgotten(TransportAddress),
 }
 
 /// The table that all workers write and worker 0 reads: only addresses that an authenticated check
-/// came from, each with the worker whose check is the newest.
+/// came from, each with the worker whose check is the newest, unless another's session is at work
+/// there: a check may have been sent under its address.
 #[derive(Debug)]
 pub(crate) struct Routes {
     workers: usize,
-    table: RwLock<HashMap<TransportAddress, usize>>,
+    table: RwLock<HashMap<TransportAddress, Route>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Route {
+    worker: usize,
+    proven: Option<Instant>,
 }
 
 impl Routes {
@@ -41,11 +52,29 @@ impl Routes {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
         for change in changes {
             match change {
-                RouteChange::Validated(address) => {
-                    table.insert(address, seat.worker);
+                RouteChange::Validated(address, now) => {
+                    let new = Route {
+                        worker: seat.worker,
+                        proven: None,
+                    };
+                    let route = table.entry(address).or_insert(new);
+                    let held = route
+                        .proven
+                        .is_some_and(|at| now.saturating_duration_since(at) < HOLD);
+                    if route.worker != seat.worker && !held {
+                        *route = new;
+                    }
+                }
+                RouteChange::Proven(address, now) => {
+                    if let Some(route) = table.get_mut(&address)
+                        && route.worker == seat.worker
+                    {
+                        route.proven = Some(now);
+                    }
                 }
                 RouteChange::Forgotten(address) => {
-                    if table.get(&address) == Some(&seat.worker) {
+                    let route = table.get(&address);
+                    if route.is_some_and(|route| route.worker == seat.worker) {
                         table.remove(&address);
                     }
                 }
@@ -69,7 +98,9 @@ impl Routes {
     /// The worker with a session at the other end of a path, or worker 0.
     pub(crate) fn worker_at(&self, path: Path) -> usize {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
-        table.get(&path.remote_end()).copied().unwrap_or(0)
+        table
+            .get(&path.remote_end())
+            .map_or(0, |route| route.worker)
     }
 }
 
@@ -88,18 +119,37 @@ mod tests {
         Path::udp(SocketAddr::from(([192, 0, 2, 1], port)), None)
     }
 
+    fn end(port: u16) -> TransportAddress {
+        path(port).remote_end()
+    }
+
     #[test]
     fn only_validated_addresses_lead_to_other_workers_and_the_newest_check_wins() {
         let routes = Routes::new(3);
         assert_eq!(routes.worker(path(1), RTP), 0, "a stranger");
-        routes.apply(seat(2), vec![RouteChange::Validated(path(1).remote_end())]);
+        let now = Instant::now();
+        routes.apply(seat(2), vec![RouteChange::Validated(end(1), now)]);
         assert_eq!(routes.worker(path(1), RTP), 2);
         assert_eq!(routes.worker(path(2), RTP), 0);
-        routes.apply(seat(1), vec![RouteChange::Validated(path(1).remote_end())]);
+        routes.apply(seat(1), vec![RouteChange::Validated(end(1), now)]);
         assert_eq!(routes.worker(path(1), RTP), 1);
-        routes.apply(seat(2), vec![RouteChange::Forgotten(path(1).remote_end())]);
+        routes.apply(seat(2), vec![RouteChange::Forgotten(end(1))]);
         assert_eq!(routes.worker(path(1), RTP), 1, "not its any more");
-        routes.apply(seat(1), vec![RouteChange::Forgotten(path(1).remote_end())]);
+        routes.apply(seat(1), vec![RouteChange::Forgotten(end(1))]);
         assert_eq!(routes.worker(path(1), RTP), 0);
+    }
+
+    #[test]
+    fn an_address_at_which_a_session_is_at_work_is_not_anothers() {
+        let routes = Routes::new(3);
+        let now = Instant::now();
+        let (validated, proven) = (RouteChange::Validated, RouteChange::Proven);
+        routes.apply(seat(2), vec![validated(end(1), now)]);
+        routes.apply(seat(1), vec![proven(end(1), now)]);
+        routes.apply(seat(2), vec![proven(end(1), now)]);
+        routes.apply(seat(1), vec![validated(end(1), now + HOLD / 2)]);
+        assert_eq!(routes.worker(path(1), RTP), 2, "made up");
+        routes.apply(seat(1), vec![validated(end(1), now + HOLD)]);
+        assert_eq!(routes.worker(path(1), RTP), 1, "left alone");
     }
 }

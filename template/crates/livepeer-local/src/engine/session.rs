@@ -1,6 +1,6 @@
 //! One WHIP or WHEP session: its transport (ICE, DTLS, SRTP) and its leg.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::bandwidth::Bandwidth;
 use super::dtls::{Dtls, DtlsError, DtlsEvent, DtlsServer};
@@ -10,6 +10,7 @@ use super::incoming::Incoming;
 use super::names::{Owner, SessionId, StreamName};
 use super::outbox::{Outbox, Path, TransportAddress};
 use super::placement::Lease;
+use super::routes::RouteChange;
 use super::rtcp::Compound;
 use super::sdp::{IceParameters, TaggedSection};
 use super::seat::Seat;
@@ -20,6 +21,14 @@ use super::viewer::Sender;
 const MAX_VALIDATED: usize = 8;
 /// RTCP senders of one peer: one for each of its SSRCs, and some to spare.
 const MAX_RTCP_SSRCS: usize = 8;
+/// Checks with a wrong MESSAGE-INTEGRITY that are held against the password at a time, and again in each second.
+/// More come from nobody who means this session.
+const MAX_FORGERIES: u32 = 50;
+/// An address is its session's for so long after an authenticated packet from it: above the six seconds that
+/// may pass between two consent checks (RFC 7675).
+pub(crate) const HOLD: Duration = Duration::from_secs(7);
+/// How often the other workers are told of such packets.
+const TELL: Duration = Duration::from_secs(2);
 /// Packets of unknown RTCP senders that are tried before no new one is taken.
 const MAX_RTCP_STRANGERS: u32 = 64;
 
@@ -36,6 +45,8 @@ pub(crate) struct Session {
     /// The last packet of any kind that the peer has proven to be its own.
     pub(crate) heard: Instant,
     pub(crate) leg: Leg,
+    /// The last media packet of a publisher; its beginning before the first.
+    pub(crate) media: Instant,
     /// Next sender or receiver report.
     pub(crate) next_report: Instant,
     /// The SSRC of our own RTCP; for a viewer that of its first track.
@@ -48,6 +59,13 @@ pub(crate) struct Session {
     validated: Vec<Path>,
     /// Since when every path that was validated has been closed, which only TCP tells of.
     pub(crate) cut_off: Option<Instant>,
+    /// Where the last packet came from that only the peer's keys could make, and when. A check proves less: its
+    /// sender may have made up the address, and never see what is sent there.
+    proven: Option<(TransportAddress, Instant)>,
+    /// The last of those that was told of.
+    told: Option<(TransportAddress, Instant)>,
+    forgeries: u32,
+    forgeries_since: Instant,
     dtls: Dtls,
     srtp: Option<Box<Srtp>>,
     rtcp_ssrcs: Vec<u32>,
@@ -96,6 +114,7 @@ impl Session {
             created: now,
             consent: now,
             heard: now,
+            media: now,
             leg: new.leg,
             next_report: now,
             our_ssrc: new.our_ssrc,
@@ -104,6 +123,10 @@ impl Session {
             path: None,
             validated: Vec::new(),
             cut_off: None,
+            proven: None,
+            told: None,
+            forgeries: 0,
+            forgeries_since: now,
             dtls: Dtls::new(new.calls),
             srtp: None,
             rtcp_ssrcs: Vec::new(),
@@ -167,6 +190,47 @@ impl Session {
         &self.validated
     }
 
+    /// Whether a check from this address is worth the look at its integrity. The peer's own addresses always are:
+    /// forged checks with its name in them must not cost it its consent.
+    pub(crate) fn may_ask(&mut self, now: Instant, from: Path) -> bool {
+        if now.saturating_duration_since(self.forgeries_since) >= Duration::from_secs(1) {
+            self.forgeries_since = now;
+            self.forgeries = 0;
+        }
+        self.forgeries < MAX_FORGERIES
+            || self
+                .validated
+                .iter()
+                .any(|known| known.remote_end() == from.remote_end())
+    }
+
+    /// A check whose integrity was wrong.
+    pub(crate) fn note_forgery(&mut self) {
+        self.forgeries += 1;
+    }
+
+    /// An authenticated packet that is no check came from there. What it returns is for the other workers.
+    pub(crate) fn note_proof(&mut self, now: Instant, from: Path) -> Option<RouteChange> {
+        let from = from.remote_end();
+        self.heard = now;
+        self.proven = Some((from, now));
+        let fresh = self
+            .told
+            .is_some_and(|(told, at)| told == from && now.saturating_duration_since(at) < TELL);
+        if fresh {
+            return None;
+        }
+        self.told = self.proven;
+        Some(RouteChange::Proven(from, now))
+    }
+
+    /// Whether no other session may have this address: its packets are this one's.
+    pub(crate) fn holds(&self, now: Instant, path: Path) -> bool {
+        self.proven.is_some_and(|(proven, at)| {
+            proven == path.remote_end() && now.saturating_duration_since(at) < HOLD
+        })
+    }
+
     /// Takes a DTLS datagram from a validated address.
     pub(crate) fn handle_dtls(
         &mut self,
@@ -186,6 +250,11 @@ impl Session {
             }
             other => Ok(other),
         }
+    }
+
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn connect_without_handshake(&mut self, srtp: Box<Srtp>) {
+        self.srtp = Some(srtp);
     }
 
     /// Repeats what the handshake got no answer to.

@@ -129,6 +129,10 @@ counters! {
         pub stun_unknown: u64,
         /// STUN: wrong MESSAGE-INTEGRITY.
         pub stun_integrity: u64,
+        /// STUN for a session that has had many of those within a second: not looked at any more.
+        pub stun_forged: u64,
+        /// STUN, authentic, from an address at which another session is at work.
+        pub stun_taken: u64,
         /// DTLS records that could not be used.
         pub dtls: u64,
         /// RTP or RTCP before the handshake was done, or from the wrong side.

@@ -287,13 +287,14 @@ impl super::config::EngineConfig {
             let age = now.saturating_duration_since(session.created);
             return (age >= self.handshake_deadline).then_some("never connected");
         }
-        if session
-            .cut_off
-            .is_some_and(|since| now.saturating_duration_since(since) >= RECONNECT)
-        {
-            return Some("its TCP connection was closed");
+        let since = |then: Instant| now.saturating_duration_since(then);
+        match &session.leg {
+            _ if session.cut_off.is_some_and(|then| since(then) >= RECONNECT) => {
+                Some("its TCP connection was closed")
+            }
+            _ if since(session.consent) >= self.consent_deadline => Some("no consent (RFC 7675)"),
+            Leg::Publisher(_) if since(session.media) >= self.media_deadline => Some("no media"),
+            _ => None,
         }
-        let silence = now.saturating_duration_since(session.consent);
-        (silence >= self.consent_deadline).then_some("no consent (RFC 7675)")
     }
 }

@@ -3,9 +3,11 @@
 //! The order of the questions matters: who is this, then what do they send. Nobody's SDP is looked at before the gate has
 //! let them in.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -21,6 +23,7 @@ use crate::fidelity::Fidelity;
 use crate::gate::{self, Verdict, Viewer};
 use crate::gate_webhook::{self, Decision};
 use crate::problem::Problem;
+use crate::rate::Asker;
 use crate::state::Shared;
 use crate::tables::StreamRow;
 
@@ -73,11 +76,13 @@ async fn offer(
     State(shared): State<Shared>,
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
+    asker: Option<Extension<Asker>>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let door = door(&shared, &name)?;
-    enter(&shared, door, query, &headers, body).await
+    let asker = asker.map(|Extension(Asker(address))| address);
+    enter(&shared, door, asker, query, &headers, body).await
 }
 
 async fn offer_with_key(
@@ -97,12 +102,13 @@ async fn offer_with_key(
             "no stream has the stream key that was sent as a bearer token",
         ));
     };
-    enter(&shared, Door::Publish(row), query, &headers, body).await
+    enter(&shared, Door::Publish(row), None, query, &headers, body).await
 }
 
 async fn enter(
     shared: &Shared,
     door: Door,
+    asker: Option<IpAddr>,
     query: Option<String>,
     headers: &HeaderMap,
     body: Body,
@@ -116,7 +122,13 @@ async fn enter(
     let stream = StreamName::from(row.stream.playback_id.as_str());
     let answer = match &door {
         Door::Publish(_) => shared.engine().publish(&stream, &sdp).await,
-        Door::Play(_) => shared.engine().play(&stream, &sdp).await,
+        Door::Play(_) => match asker {
+            Some(address) => {
+                let engine = shared.engine().on_behalf_of(address);
+                engine.play(&stream, &sdp).await
+            }
+            None => shared.engine().play(&stream, &sdp).await,
+        },
     };
     let answer = answer.map_err(|error| match fidelity {
         Fidelity::Studio => studio::refused(&door, &error),

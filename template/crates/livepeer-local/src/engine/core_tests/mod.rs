@@ -5,10 +5,12 @@
 mod congestion;
 mod diagnosis;
 mod forwarding;
+mod hardness;
 mod lifetime;
 mod mirrors;
 mod repair;
 mod restart;
+mod robustness;
 mod simulcast;
 mod tcp;
 mod transport;
