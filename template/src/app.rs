@@ -184,9 +184,11 @@ pub async fn start(
     let listener = listener.tap_io(|connection| {
         let _ = connection.set_nodelay(true);
     });
+    // With the address that each request is from, by which the embedded Livepeer counts.
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let stopping = app.stopping.clone();
     let server = tokio::spawn(
-        serve(listener, router)
+        serve(listener, service)
             .with_graceful_shutdown(stopping.cancelled_owned())
             .into_future(),
     );

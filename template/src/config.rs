@@ -112,6 +112,11 @@ pub struct Config {
     #[arg(long, env = "LIVEPEER_LOCAL_FIDELITY", default_value = "lenient", value_parser = fidelity, global = true)]
     pub livepeer_local_fidelity: Fidelity,
 
+    /// Every request comes through a proxy that writes `X-Forwarded-For`: the built-in Livepeer then counts how often
+    /// somebody asks by the last address in it. Without this the header is not believed.
+    #[arg(long, env = "LIVEPEER_LOCAL_BEHIND_PROXY", global = true)]
+    pub livepeer_local_behind_proxy: bool,
+
     /// What identity cookies are signed with: at least 64 characters, the same on every restart. [default: made once
     /// and kept in DATA_DIR]
     #[arg(long, env = "SESSION_SECRET", hide_env_values = true, global = true)]
@@ -161,6 +166,7 @@ impl Config {
             livepeer_local_tcp: LocalTcp::Same,
             livepeer_local_advertise: Vec::new(),
             livepeer_local_fidelity: Fidelity::Lenient,
+            livepeer_local_behind_proxy: false,
             session_secret: None,
             policy: Policies::default(),
             poll_seconds: Config::POLL,

@@ -15,7 +15,9 @@ pub(crate) const MOUNT: &str = "/livepeer";
 mod present {
     use livepeer::ApiKey;
     use livepeer_local::engine::TcpMedia;
-    use livepeer_local::{Config as LocalConfig, Fidelity as LocalFidelity, Local, StartError};
+    use livepeer_local::{
+        Config as LocalConfig, Fidelity as LocalFidelity, Local, RateLimits, StartError,
+    };
     use url::Url;
 
     use super::MOUNT;
@@ -53,6 +55,10 @@ mod present {
                     Fidelity::Lenient => LocalFidelity::Lenient,
                     Fidelity::Strict => LocalFidelity::Strict,
                     Fidelity::Studio => LocalFidelity::Studio,
+                },
+                rate: RateLimits {
+                    behind_proxy: config.livepeer_local_behind_proxy,
+                    ..RateLimits::default()
                 },
                 ..LocalConfig::default()
             });

@@ -6,6 +6,8 @@
 //!
 //! A message that cannot be understood is answered with words, and the connection stays.
 
+mod said;
+
 use std::time::Duration;
 
 use axum::Router;
@@ -16,7 +18,7 @@ use axum::routing::get;
 use axum_extra::extract::cookie::SignedCookieJar;
 use serde::Deserialize;
 use serde_json::json;
-use session::{Action, Participant, ParticipantId, Seat, Sending};
+use session::{Participant, ParticipantId, Seat};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
@@ -25,6 +27,8 @@ use crate::identity::Identity;
 use crate::pages::Problem;
 use crate::sessions::ask::Ask;
 use crate::sessions::audience::{Outgoing, Resume, WAITING};
+
+use self::said::{Said, is_act_id};
 
 /// The largest message from a page, in bytes. They are a few hundred.
 const LARGEST: usize = 16 * 1024;
@@ -39,8 +43,6 @@ const SENDING: Duration = Duration::from_secs(10);
 /// Messages that a page may send within [`RATE_SPAN`]. Arbitrary, far more than a person presses buttons.
 const RATE: u32 = 60;
 const RATE_SPAN: Duration = Duration::from_secs(10);
-/// Letters in the id that a page gives an act.
-const ACT_ID: usize = 64;
 
 /// Closed because the same person has come by another connection: the page does not reconnect by itself.
 const TAKEN_OVER: u16 = 4001;
@@ -53,32 +55,6 @@ pub(crate) fn routes() -> Router<App> {
 #[derive(Deserialize)]
 struct Door {
     seat: Seat,
-}
-
-/// What a page says.
-#[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case")]
-enum Said {
-    Join,
-    Resume {
-        epoch: String,
-        after: u64,
-    },
-    Act {
-        id: String,
-        #[serde(flatten)]
-        act: Act,
-    },
-    /// What is on of their camera and microphone. Not answered: the Views of others say it.
-    Switched(Sending),
-    Pong,
-}
-
-#[derive(Deserialize)]
-struct Act {
-    action: String,
-    #[serde(default)]
-    target: Option<ParticipantId>,
 }
 
 async fn connect(
@@ -182,14 +158,14 @@ impl Page<'_> {
             let Some(text) = self.hear().await? else {
                 continue;
             };
-            match serde_json::from_str(&text) {
-                Ok(Said::Join) => return Ok(None),
-                Ok(Said::Resume { epoch, after }) => return Ok(Some(Resume { epoch, after })),
-                Ok(Said::Pong) => {}
-                Ok(Said::Act { .. } | Said::Switched(_)) => {
+            match Said::read(&text) {
+                Some(Said::Join) => return Ok(None),
+                Some(Said::Resume { epoch, after }) => return Ok(Some(Resume { epoch, after })),
+                Some(Said::Pong) => {}
+                Some(Said::Act { .. } | Said::Switched(_)) => {
                     self.error("Say join or resume first.").await?
                 }
-                Err(_) => self.error(NOT_UNDERSTOOD).await?,
+                None => self.error(NOT_UNDERSTOOD).await?,
             }
         }
     }
@@ -254,31 +230,28 @@ impl Page<'_> {
         text: &str,
     ) -> Result<(), End> {
         let participant = who.clone();
-        let ask = match serde_json::from_str(text) {
-            Ok(Said::Act { id, act }) if !id.is_empty() && id.len() <= ACT_ID => Ask::Act {
+        let ask = match Said::read(text) {
+            Some(Said::Act { id, act }) if is_act_id(&id) => Ask::Act {
                 participant,
                 line,
                 id,
-                action: Action {
-                    name: act.action,
-                    target: act.target,
-                },
+                action: act.into(),
             },
-            Ok(Said::Switched(sending)) => Ask::Switched {
+            Some(Said::Switched(sending)) => Ask::Switched {
                 participant,
                 line,
                 sending,
             },
-            Ok(Said::Pong) => return Ok(()),
-            Ok(Said::Act { .. }) => {
+            Some(Said::Pong) => return Ok(()),
+            Some(Said::Act { .. }) => {
                 return self
                     .error("An act needs an id of at most 64 letters.")
                     .await;
             }
-            Ok(Said::Join | Said::Resume { .. }) => {
+            Some(Said::Join | Said::Resume { .. }) => {
                 return self.error("You are here already.").await;
             }
-            Err(_) => return self.error(NOT_UNDERSTOOD).await,
+            None => return self.error(NOT_UNDERSTOOD).await,
         };
         // Waiting here while the session is busy slows down this page alone.
         actor.send(ask).await.map_err(|_| End::Gone)

@@ -20,7 +20,7 @@ use super::keyframe::Marks;
 use super::names::StreamName;
 use super::rtcp;
 use super::rtp::{Header, clear_fields};
-use super::sdp::{Codec, MAX_OFFER_BYTES, Offer};
+use super::sdp::{Codec, Fragment, MAX_FRAGMENT_BYTES, MAX_OFFER_BYTES, Offer};
 use super::seat::worker_of_stun;
 use super::sps::Sps;
 
@@ -48,6 +48,24 @@ pub fn sdp_offer(input: &[u8]) {
         assert!(answer.sdp.len() <= 64 * 1024 + 2 * text.len(), "it is long");
     }
     room.check();
+}
+
+/// An SDP fragment, as it is read, and as a PATCH of a publisher and of a viewer.
+pub fn sdp_fragment(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else {
+        return;
+    };
+    if let Ok(fragment) = Fragment::parse(text) {
+        assert!(text.len() <= MAX_FRAGMENT_BYTES);
+        // No more than one for each ten bytes: `a=candidate:` alone is longer.
+        assert!(fragment.candidates.len() <= text.len() / 10);
+        let mut room = room::Room::new();
+        for member in 0..2 {
+            room.patch(member, text);
+            room.patch(member, text);
+        }
+        room.check();
+    }
 }
 
 /// A STUN message, by itself: read, and never taken for an authentic one.

@@ -19,6 +19,25 @@ fn offers_are_survived() {
 }
 
 #[test]
+fn fragments_are_survived() {
+    let candidate = "a=candidate:1 1 udp 1 192.0.2.7 50000 typ host\r\n";
+    let restart = "a=ice-ufrag:new1\r\na=ice-pwd:a-password-of-24-letters\r\n";
+    let section = "m=audio 9 RTP/AVP 0\r\na=mid:0\r\n";
+    for text in [
+        candidate.to_owned(),
+        format!("{restart}{section}{candidate}a=end-of-candidates\r\n"),
+        format!("{section}{restart}{}", candidate.repeat(200)),
+        (0..300)
+            .map(|port| candidate.replace("50000", &(port + 1).to_string()))
+            .collect(),
+    ] {
+        for end in (0..=text.len()).rev().step_by(97) {
+            super::sdp_fragment(&text.as_bytes()[..end]);
+        }
+    }
+}
+
+#[test]
 fn every_kind_of_step_in_a_room_is_survived() {
     for kind in 0..=255 {
         for detail in [0, 1, 7, 0x7f, 0xff] {

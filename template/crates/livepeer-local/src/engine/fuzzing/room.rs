@@ -14,12 +14,13 @@ use crate::engine::candidates::Candidate;
 use crate::engine::config::EngineConfig;
 use crate::engine::core::Core;
 use crate::engine::dtls::DtlsServer;
-use crate::engine::fake_peer::{binding_request, offer};
+use crate::engine::fake_peer::{binding_request, in_layers, offer};
 use crate::engine::names::{Answer, StreamName};
 use crate::engine::outbox::Path;
+use crate::engine::patch::{Condition, Patched};
 use crate::engine::rtcp::Compound;
 use crate::engine::rtp;
-use crate::engine::sdp::Offer;
+use crate::engine::sdp::{Fragment, Offer};
 use crate::engine::srtp::Srtp;
 use crate::engine::stream::SessionKey;
 
@@ -62,8 +63,12 @@ impl Room {
     /// A live stream with two viewers.
     pub(super) fn new() -> Room {
         let provider = rtc_crypto::default_provider().unwrap();
-        let dtls = DtlsServer::new(provider.clone()).unwrap();
-        let mut core = Core::new(EngineConfig::default(), dtls);
+        // One certificate for all rooms.
+        thread_local! {
+            static DTLS: DtlsServer =
+                DtlsServer::new(rtc_crypto::default_provider().unwrap()).unwrap();
+        }
+        let mut core = Core::new(EngineConfig::default(), DTLS.with(DtlsServer::clone));
         core.set_candidates(vec![Candidate::udp(LOCAL)]);
         let mut room = Room {
             core,
@@ -80,9 +85,17 @@ impl Room {
     }
 
     fn enter(&mut self, publishes: bool, codec: &str, connects: bool) {
+        self.enter_with(publishes, codec, connects, &[]);
+    }
+
+    fn enter_with(&mut self, publishes: bool, codec: &str, connects: bool, rids: &[&str]) {
         let fingerprint = ["5A"; 32].join(":");
         let direction = if publishes { "sendonly" } else { "recvonly" };
-        let offer = Offer::parse(&offer(direction, codec, &fingerprint, false)).unwrap();
+        let mut text = offer(direction, codec, &fingerprint, false);
+        if !rids.is_empty() {
+            text = in_layers(&text, rids);
+        }
+        let offer = Offer::parse(&text).unwrap();
         let answer = match publishes {
             true => self.core.publish(self.now, &stream(), &offer),
             false => self.core.play(self.now, &stream(), &offer),
@@ -267,7 +280,11 @@ impl Room {
             }
             11 if self.members.len() < MOST => {
                 let codec = if what & 0x10 == 0 { "VP8" } else { "H264" };
-                self.enter(what & 0x20 != 0, codec, what & 0x40 == 0);
+                let rids: &[&str] = match what & 0xa0 {
+                    0xa0 => &["h", "q"],
+                    _ => &[],
+                };
+                self.enter_with(what & 0x20 != 0, codec, what & 0x40 == 0, rids);
             }
             12 => {
                 let session = self.members[member].answer.session.clone();
@@ -280,7 +297,39 @@ impl Room {
                 let report = Compound::default().sender_report(ssrc, (ntp, rtp), (1, 1));
                 self.rtcp(member, &report.write().unwrap());
             }
-            _ => self.deliver(),
+            15 => {
+                let session = self.members[member].answer.session.clone();
+                match what >> 4 {
+                    0..4 => self.deliver(),
+                    4..8 => {
+                        let rid =
+                            [None, Some("h"), Some("q"), Some("x")][usize::from(what >> 4 & 3)];
+                        let rid = rid.map(str::to_owned);
+                        let _ = self.core.choose_layer(&session, rid);
+                    }
+                    _ => {
+                        let text = String::from_utf8_lossy(input.some());
+                        self.patch(member, &text);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Trickles or restarts, as the text says.
+    pub(super) fn patch(&mut self, member: usize, text: &str) {
+        let Ok(fragment) = Fragment::parse(text) else {
+            return;
+        };
+        let session = self.members[member].answer.session.clone();
+        let patched = self.core.patch(&session, &fragment, &Condition::Any);
+        if let Ok(Patched::Restarted { fragment, .. }) = patched {
+            let ours = Fragment::parse(&fragment).expect("ours can be read");
+            assert!(ours.ice_ufrag.is_some() && ours.ice_pwd.is_some());
+        }
+        if let Some(info) = self.core.session_info(&session) {
+            assert!(info.candidates <= 32, "candidates that are kept");
         }
     }
 
@@ -308,6 +357,12 @@ impl Room {
         let mut packet = head.to_vec();
         // Padding, extension, sources: what they then point at is the input's.
         packet[0] |= shape & 0x3f;
+        if flags & 0x40 != 0 {
+            // A header extension with a layer's name (RFC 8285).
+            packet[0] = 0x90;
+            let rid = if flags & 0x80 == 0 { b'h' } else { b'q' };
+            packet.extend_from_slice(&[0xbe, 0xde, 0, 1, 10 << 4, rid, 0, 0]);
+        }
         packet.extend_from_slice(input.some());
         packet
     }
@@ -317,7 +372,11 @@ impl Room {
     pub(super) fn check(&mut self) {
         let core = &self.core;
         assert_eq!(core.by_id.len(), core.sessions.len());
-        assert_eq!(core.by_ufrag.len(), core.sessions.len());
+        let named = core
+            .sessions
+            .values()
+            .flat_map(|session| session.ice.ufrags());
+        assert_eq!(core.by_ufrag.len(), named.count());
         assert!(
             core.by_address
                 .values()
