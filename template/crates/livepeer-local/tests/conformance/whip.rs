@@ -52,4 +52,5 @@ crate::requirement::tests! { Whip:
     whip_s_x2 "S-X2"
     whip_s_z1 "S-Z1"
     whip_s_z2 "S-Z2"
+    whip_s_z3 "S-Z3"
 }
