@@ -340,7 +340,10 @@ impl World {
     /// Encrypts and sends an RTP packet as it is.
     pub(super) fn send_plain(&mut self, id: Id, plain: &[u8]) {
         let srtp = self.peers[id].srtp.as_mut().unwrap();
-        let sealed = srtp.seal_rtp(plain).unwrap();
+        let clear = super::rtp::Header::parse(plain).unwrap().payload.start;
+        let (header, payload) = plain.split_at(clear);
+        let mut sealed = Vec::new();
+        srtp.seal_rtp([header, &[], payload], &mut sealed).unwrap();
         self.reach_engine(id, &sealed);
     }
 

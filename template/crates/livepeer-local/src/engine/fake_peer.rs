@@ -185,13 +185,11 @@ impl Peer {
             packet.timestamp,
             packet.ssrc,
         );
-        let plain = [&header[..], &packet.payload].concat();
-        self.srtp
-            .as_mut()
-            .unwrap()
-            .seal_rtp(&plain)
-            .unwrap()
-            .to_vec()
+        let mut sealed = Vec::new();
+        let srtp = self.srtp.as_mut().unwrap();
+        srtp.seal_rtp([&header, &[], &packet.payload], &mut sealed)
+            .unwrap();
+        sealed
     }
 
     /// Takes a datagram of the engine. What there is to answer, [`Peer::endpoint`] has.

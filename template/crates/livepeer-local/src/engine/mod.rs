@@ -5,7 +5,7 @@
 //! it talks to (`workers`, `socket_loop`, and what they share: `wire`, `routes`, `seat`, `placement`,
 //! `announcer`), and each worker's core, which has neither socket nor clock. Several cores know of each
 //! other only by the letters of `mirror` and `relay`. Below the core, the way of
-//! a packet: `demux`, `ice`, `hello` and `dtls`, `srtp`, `incoming`, `publisher`, `track`, `encoding`, `ring`,
+//! a packet: `demux`, `ice`, `hello` and `dtls`, `srtp` and `sealer`, `incoming`, `publisher`, `track`, `encoding`, `ring`,
 //! `layers`, `segment`, `viewer`, `outbox`; and of an offer: `sdp`, `negotiate`, `conformity`, `admission`, `session`,
 //! `stream`; of what a peer adds to it later: `patch`, `ice_session`.
 
@@ -67,6 +67,7 @@ mod hello;
 mod ice;
 mod ice_session;
 mod outbox;
+mod sealer;
 mod srtp;
 
 mod bandwidth;

@@ -75,6 +75,28 @@ impl Outbox {
         });
     }
 
+    /// Queues one datagram that `make` writes behind the others, so that it need not be made elsewhere first.
+    ///
+    /// # Errors
+    ///
+    /// Those of `make`: then nothing is queued.
+    pub(crate) fn push_made<E>(
+        &mut self,
+        path: Path,
+        make: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let start = self.bytes.len();
+        if let Err(error) = make(&mut self.bytes) {
+            self.bytes.truncate(start);
+            return Err(error);
+        }
+        self.datagrams.push(Datagram {
+            path,
+            range: start..self.bytes.len(),
+        });
+        Ok(())
+    }
+
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.datagrams.clear();
@@ -144,6 +166,22 @@ mod tests {
             shape(&outbox, 64),
             [(1, 3, 240), (1, 1, 100), (2, 1, 100), (2, 1, 120)]
         );
+    }
+
+    #[test]
+    fn what_could_not_be_made_is_not_sent() {
+        let mut outbox = Outbox::default();
+        let make = |bytes: &mut Vec<u8>, good: bool| {
+            bytes.extend_from_slice(&[7; 10]);
+            if good { Ok(()) } else { Err("half made") }
+        };
+        assert_eq!(outbox.push_made(path(1), |b| make(b, true)), Ok(()));
+        let failed = outbox.push_made(path(1), |b| make(b, false));
+        assert_eq!(failed, Err("half made"));
+        outbox.push(path(1), &[8; 10]);
+        let runs: Vec<_> = outbox.runs(64).collect();
+        assert_eq!(runs.len(), 1);
+        assert_eq!(runs[0].contents, [[7; 10], [8; 10]].concat());
     }
 
     #[test]

@@ -468,14 +468,11 @@ impl Cursor {
 }
 
 fn seal(header: &[u8], prefix: &[u8], payload: &[u8], link: &mut Link) {
-    let mut plain = Vec::with_capacity(header.len() + prefix.len() + payload.len());
-    plain.extend_from_slice(header);
-    plain.extend_from_slice(prefix);
-    plain.extend_from_slice(payload);
     link.counters.packets_out += 1;
-    link.counters.bytes_out += plain.len() as u64;
+    link.counters.bytes_out += (header.len() + prefix.len() + payload.len()) as u64;
+    let srtp = &mut link.srtp;
     // Sealing fails only after 2^48 packets: then the viewer has been watching for centuries.
-    if let Ok(sealed) = link.srtp.seal_rtp(&plain) {
-        link.out.push(link.path, &sealed);
-    }
+    let _ = link.out.push_made(link.path, |out| {
+        srtp.seal_rtp([header, prefix, payload], out)
+    });
 }
