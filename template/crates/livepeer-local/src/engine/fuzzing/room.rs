@@ -166,10 +166,7 @@ impl Room {
     fn rtp(&mut self, member: usize, plain: &[u8]) {
         let from = &mut self.members[member];
         let address = from.address;
-        let sealed = from
-            .srtp
-            .as_mut()
-            .and_then(|srtp| srtp.seal_rtp(plain).ok());
+        let sealed = from.srtp.as_mut().and_then(|srtp| seal(srtp, plain));
         if let Some(sealed) = sealed {
             self.datagram(address, &sealed);
         }
@@ -238,7 +235,7 @@ impl Room {
                 let (at, bit) = (input.u16(), input.u8());
                 let address = self.members[member].address;
                 let srtp = self.members[member].srtp.as_mut();
-                if let Some(mut sealed) = srtp.and_then(|srtp| srtp.seal_rtp(&packet).ok()) {
+                if let Some(mut sealed) = srtp.and_then(|srtp| seal(srtp, &packet)) {
                     let at = usize::from(at) % sealed.len();
                     sealed[at] ^= bit;
                     self.datagram(address, &sealed);
@@ -405,4 +402,15 @@ impl Room {
         assert!(core.by_id.is_empty() && core.by_ufrag.is_empty() && core.by_address.is_empty());
         assert!(core.sessions.is_empty() && core.streams.is_empty());
     }
+}
+
+/// Encrypts what is a packet as far as its header: its padding may be wrong, and is found only behind the decryption.
+fn seal(srtp: &mut Srtp, plain: &[u8]) -> Option<Vec<u8>> {
+    let mut unpadded = plain.to_vec();
+    *unpadded.first_mut()? &= !0x20;
+    let clear = rtp::Header::parse(&unpadded)?.payload.start;
+    let (header, payload) = plain.split_at(clear);
+    let mut sealed = Vec::new();
+    srtp.seal_rtp([header, &[], payload], &mut sealed).ok()?;
+    Some(sealed)
 }
