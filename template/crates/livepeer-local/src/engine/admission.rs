@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::RngExt as _;
 
+use super::advice::Advice;
 use super::bandwidth::Bandwidth;
 use super::conformity;
 use super::core::Core;
@@ -31,6 +32,8 @@ impl Core {
         if replaced.is_none() {
             self.check_room()?;
         }
+        let tracks = plan.tracks.iter().flatten();
+        let transport_cc = tracks.filter_map(|(_, p)| p.transport_cc).next();
         let payloads = plan.tracks.each_ref();
         let payloads = payloads.map(|track| track.as_ref().map(|(_, payload)| payload.clone()));
         self.next_key += 1;
@@ -72,6 +75,8 @@ impl Core {
         let new = NewSession {
             stream: name.clone(),
             leg: Leg::Publisher(incoming),
+            advice: Some(Box::new(Advice::new(now, transport_cc))),
+            repeats_changed: transport_cc.is_some(),
             our_ssrc,
             reduced_size: reduced_size(offer),
             fingerprints: offer.fingerprints.clone(),
@@ -121,6 +126,8 @@ impl Core {
                 cname: plan.cname,
                 bandwidth: Bandwidth::new(now, numbered),
             })),
+            advice: None,
+            repeats_changed: false,
             our_ssrc,
             reduced_size: reduced_size(offer),
             fingerprints: offer.fingerprints.clone(),

@@ -37,7 +37,7 @@ pub struct EngineConfig {
     /// The most viewers of one stream who asked from one address, as far as it is known
     /// ([`on_behalf_of`](super::Engine::on_behalf_of)).
     pub max_viewers_per_address: usize,
-    /// What a publisher is told that it may send, in bits per second (REMB).
+    /// The most that a publisher is told that it may send, in bits per second (REMB).
     pub publisher_bitrate: u64,
     /// From the answer to the end of the DTLS handshake; then the session is dropped.
     pub handshake_deadline: Duration,

@@ -234,6 +234,9 @@ impl Core {
         if let Some(proof) = proof.filter(|_| self.seat.of > 1) {
             self.routes.push(proof);
         }
+        if let Some(advice) = &mut session.advice {
+            advice.note(now, &plain);
+        }
         if inserted == Inserted::Useless && news.is_empty() {
             return;
         }

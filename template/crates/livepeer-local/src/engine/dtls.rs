@@ -99,10 +99,16 @@ impl DtlsServer {
         &self.provider
     }
 
-    fn config(&self, hello: &Hello) -> Option<Arc<HandshakeConfig>> {
-        let offered =
-            |profile: SrtpProtectionProfile| hello.srtp_profiles.contains(&(profile as u16));
-        let (_, config) = self.configs.iter().find(|(profile, _)| offered(*profile))?;
+    fn config(&self, hello: &Hello, last: bool) -> Option<Arc<HandshakeConfig>> {
+        let mut offered = self
+            .configs
+            .iter()
+            .filter(|(profile, _)| hello.srtp_profiles.contains(&(*profile as u16)));
+        // The last is the only one with a MAC that does not depend on the nonce.
+        let (_, config) = match last {
+            true => offered.next_back(),
+            false => offered.next(),
+        }?;
         Some(config.clone())
     }
 }
@@ -144,6 +150,8 @@ impl DtlsError {
 pub(crate) struct Dtls {
     phase: Phase,
     taken: u32,
+    /// Whether a suite is preferred that bears a sequence number with two different packets.
+    repeats_changed: bool,
 }
 
 enum Phase {
@@ -159,9 +167,12 @@ enum Phase {
 }
 
 impl Dtls {
-    /// `calls`: whether we are the client.
-    pub(crate) fn new(calls: bool) -> Self {
+    /// `calls`: whether we are the client. `repeats_changed`: whether the peer repeats packets with other
+    /// header extensions under the same number; with GCM that gives its authentication key away, so it
+    /// gets the suite with a MAC of its own if it has offered it.
+    pub(crate) fn new(calls: bool, repeats_changed: bool) -> Self {
         Dtls {
+            repeats_changed,
             phase: match calls {
                 true => Phase::Call,
                 false => Phase::Hello(HelloReader::default()),
@@ -216,7 +227,8 @@ impl Dtls {
                     return Err(DtlsError::Hello);
                 }
             };
-            let config = server.config(&hello).ok_or(DtlsError::NoProfile)?;
+            let config = server.config(&hello, self.repeats_changed);
+            let config = config.ok_or(DtlsError::NoProfile)?;
             let held = reader.take_datagrams();
             self.phase = Phase::Running {
                 endpoint: Endpoint::new(PEER, TransportProtocol::UDP, Some(config)),

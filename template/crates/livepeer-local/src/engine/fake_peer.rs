@@ -45,6 +45,8 @@ pub(super) struct Peer {
     /// Decrypted RTP, by SSRC, in order of arrival.
     pub(super) media: BTreeMap<u32, Vec<(Header, Vec<u8>)>>,
     pub(super) feedback: Vec<rtcp::Message>,
+    /// What the engine says that it may send (REMB).
+    pub(super) remb: Vec<u64>,
     /// When the engine's datagrams came.
     pub(super) stun_answers: u64,
     /// Sends consent checks by itself.
@@ -71,6 +73,8 @@ pub(super) struct Manner {
     pub(super) passive: bool,
     /// The layers of its video, by their rids (extension 10); empty without simulcast.
     pub(super) rids: Vec<&'static str>,
+    /// As a publisher it numbers its packets for transport-wide feedback; viewers always ask for that.
+    pub(super) numbers: bool,
 }
 
 impl Default for Manner {
@@ -84,6 +88,7 @@ impl Default for Manner {
             impostor: false,
             passive: false,
             rids: Vec::new(),
+            numbers: false,
         }
     }
 }
@@ -128,6 +133,9 @@ pub(super) fn dial(
     if !manner.rids.is_empty() {
         offer = in_layers(&offer, &manner.rids);
     }
+    if direction == "sendonly" && !manner.numbers {
+        offer = offer.replace(&transport_cc(), "");
+    }
     (config, offer)
 }
 
@@ -148,6 +156,7 @@ impl Peer {
             closed: false,
             media: BTreeMap::new(),
             feedback: Vec::new(),
+            remb: Vec::new(),
             stun_answers: 0,
             consents: true,
             endpoint: Endpoint::new(
@@ -251,6 +260,7 @@ impl Peer {
         if rtcp::is_rtcp(datagram) {
             let plain = srtp.open_rtcp(datagram).expect("RTCP of the engine opens");
             let messages = rtcp::parse(&plain);
+            self.remb.extend(remb(&plain));
             if let Some(browser) = &mut self.browser {
                 messages.iter().for_each(|m| browser.note_report(now, m));
             }
@@ -315,9 +325,10 @@ pub(super) fn offer(direction: &str, codec: &str, fingerprint: &str, passive: bo
          a=rtpmap:111 opus/48000/2\n{}\
          m=video 9 UDP/TLS/RTP/SAVPF 96 97\nc=IN IP4 0.0.0.0\na=mid:1\na=rtcp-mux\na=rtcp-rsize\n\
          a=rtpmap:96 {codec}/90000\n{fmtp}a=rtcp-fb:96 nack\na=rtcp-fb:96 nack pli\n\
-         a=rtcp-fb:96 transport-cc\na=extmap:3 {EXTENSION}\n\
+         {}\
          a=rtpmap:97 rtx/90000\na=fmtp:97 apt=96\n{}",
         ssrc(1),
+        transport_cc(),
         ssrc(2)
     )
 }
@@ -333,6 +344,19 @@ pub(super) fn in_layers(offer: &str, rids: &[&str]) -> String {
         offer.replace("a=ssrc:2 cname:peer\n", ""),
         rids.join(";")
     )
+}
+
+/// The extension with id 3, and its feedback.
+fn transport_cc() -> String {
+    format!("a=rtcp-fb:96 transport-cc\na=extmap:3 {EXTENSION}\n")
+}
+
+/// The bitrate of the REMB in a compound.
+fn remb(compound: &[u8]) -> Option<u64> {
+    let at = compound.windows(4).position(|four| four == b"REMB")?;
+    let [high, middle, low] = compound.get(at + 5..at + 8)?.try_into().ok()?;
+    let mantissa = u64::from(high & 3) << 16 | u64::from(middle) << 8 | u64::from(low);
+    Some(mantissa << (high >> 2))
 }
 
 struct Flag(rtc_stun::attributes::AttrType, Vec<u8>);

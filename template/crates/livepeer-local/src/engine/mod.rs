@@ -70,6 +70,7 @@ mod outbox;
 mod sealer;
 mod srtp;
 
+mod advice;
 mod bandwidth;
 #[cfg(test)]
 mod bandwidth_tests;

@@ -51,10 +51,8 @@ pub(crate) fn publish(offer: &Offer) -> Result<PublishPlan, OfferError> {
         let Some(payload) = media.payloads.first() else {
             return Err(no_codec(media, SUPPORTED));
         };
-        let mut payload = payload.clone();
-        payload.transport_cc = None;
         let layers = media.simulcast.as_ref();
-        let layers = layers.and_then(|offered| offered.accept(&payload));
+        let layers = layers.and_then(|offered| offered.accept(payload));
         lines.push(AnswerLine::Receive(payload.clone(), layers.clone()));
         simulcast = simulcast.or(layers);
         tracks[slot] = Some((index, payload.clone()));

@@ -5,6 +5,7 @@ use rtc_rtcp::packet::{self, Packet};
 use rtc_rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
 use rtc_rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc_rtcp::payload_feedbacks::receiver_estimated_maximum_bitrate::ReceiverEstimatedMaximumBitrate;
+use rtc_rtcp::raw_packet::RawPacket;
 use rtc_rtcp::receiver_report::ReceiverReport;
 use rtc_rtcp::reception_report::ReceptionReport;
 use rtc_rtcp::sender_report::SenderReport;
@@ -198,6 +199,12 @@ impl Compound {
             sender_ssrc,
             media_ssrc,
         }));
+        self
+    }
+
+    /// A packet that is written already.
+    pub(crate) fn written(mut self, packet: Vec<u8>) -> Self {
+        self.0.push(Box::new(RawPacket(Bytes::from(packet))));
         self
     }
 

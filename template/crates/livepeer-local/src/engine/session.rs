@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::advice::Advice;
 use super::bandwidth::Bandwidth;
 use super::dtls::{Dtls, DtlsError, DtlsEvent, DtlsServer};
 use super::ice::Credentials;
@@ -52,6 +53,8 @@ pub(crate) struct Session {
     /// The SSRC of our own RTCP; for a viewer that of its first track.
     pub(crate) our_ssrc: u32,
     pub(crate) reduced_size: bool,
+    /// What a publisher is told about its link.
+    pub(crate) advice: Option<Box<Advice>>,
     fingerprints: Vec<[u8; 32]>,
     /// Where we send: the path that the peer chose (USE-CANDIDATE), or its first.
     path: Option<Path>,
@@ -100,6 +103,9 @@ pub(crate) struct NewSession {
     /// The peer's ICE credentials.
     pub(crate) ice: IceParameters,
     pub(crate) section: TaggedSection,
+    pub(crate) advice: Option<Box<Advice>>,
+    /// Whether the peer repeats packets with other header extensions under the same number.
+    pub(crate) repeats_changed: bool,
     /// Whether we send the ClientHello.
     pub(crate) calls: bool,
 }
@@ -119,6 +125,7 @@ impl Session {
             next_report: now,
             our_ssrc: new.our_ssrc,
             reduced_size: new.reduced_size,
+            advice: new.advice,
             fingerprints: new.fingerprints,
             path: None,
             validated: Vec::new(),
@@ -127,7 +134,7 @@ impl Session {
             told: None,
             forgeries: 0,
             forgeries_since: now,
-            dtls: Dtls::new(new.calls),
+            dtls: Dtls::new(new.calls, new.repeats_changed),
             srtp: None,
             rtcp_ssrcs: Vec::new(),
             rtcp_strangers: 0,

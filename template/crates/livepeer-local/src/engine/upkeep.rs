@@ -174,6 +174,11 @@ impl Core {
                 layer.want_keyframe();
             }
         }
+        if let Some(advice) = &mut session.advice
+            && let Some(feedback) = advice.feedback(now, ours)
+        {
+            nacks.push(Compound::feedback(ours, reduced).written(feedback));
+        }
         for nack in nacks {
             session.send_rtcp(nack, &mut self.out);
         }
@@ -222,7 +227,7 @@ impl Core {
     }
 
     fn report(&mut self, now: Instant) {
-        let bitrate = self.config.publisher_bitrate;
+        let ceiling = self.config.publisher_bitrate;
         for (key, session) in &mut self.sessions {
             if session.next_report > now || !session.is_connected() {
                 continue;
@@ -239,6 +244,12 @@ impl Core {
                     let receivers = incoming.flat_map(Incoming::receivers_mut);
                     let blocks: Vec<_> =
                         receivers.filter_map(|r| r.reception_report(now)).collect();
+                    let loss = blocks.iter().map(|block| block.fraction_lost).max();
+                    let loss = f64::from(loss.unwrap_or(0)) / 256.0;
+                    let bitrate = match &mut session.advice {
+                        Some(advice) => advice.limit(now, ceiling, loss),
+                        None => ceiling,
+                    };
                     let ssrcs = blocks.iter().map(|block| block.ssrc).collect();
                     compounds.push(
                         Compound::default()

@@ -3,7 +3,10 @@
 
 use std::time::{Duration, Instant};
 
+use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
+
 use super::super::fake_browser::{Browser, picture_part};
+use super::super::rtp::{header, numbered};
 use super::*;
 
 const MILLI: Duration = Duration::from_millis(1);
@@ -123,4 +126,52 @@ fn nothing_freezes_at_five_percent_loss_and_a_hundred_milliseconds() {
     let browser = browser(&world, viewer);
     let frozen = film.frozen(browser, (from, until), 500 * MILLI);
     assert!(frozen.is_empty(), "{frozen:?}");
+}
+
+#[test]
+fn a_publisher_that_numbers_its_packets_is_told_when_each_arrived() {
+    let mut world = world();
+    let manner = Manner {
+        numbers: true,
+        ..Manner::default()
+    };
+    let id = world.connect("sendonly", "VP8", manner);
+    let id = world.connected(id);
+    assert_eq!(
+        world.peers[id].suite,
+        Some(SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80),
+        "it repeats packets with other numbers, which GCM does not bear"
+    );
+    for number in 0..40u16 {
+        let plain = header(false, 96, number, 0, 2);
+        let plain = [&numbered(&plain, 3, number)[..], &[0x10, 0]].concat();
+        let sealed = world.peers[id].srtp.as_mut().unwrap().seal_rtp(&plain);
+        if number != 7 {
+            world.reach_engine(id, &sealed.unwrap());
+        }
+        world.run(10 * MILLI);
+    }
+    world.run(100 * MILLI);
+    let told = world.peers[id].feedback.iter();
+    let told: Vec<u16> = told
+        .filter_map(|message| match message {
+            Message::TransportFeedback(feedback) => Some(feedback),
+            _ => None,
+        })
+        .flat_map(|feedback| feedback.received.iter().map(|(number, _)| *number))
+        .collect();
+    let sent: Vec<u16> = (0..40).filter(|number| *number != 7).collect();
+    assert_eq!(told, sent);
+}
+
+#[test]
+fn a_publisher_without_such_numbers_is_told_what_it_may_send_from_what_it_sends() {
+    let mut world = world();
+    let mut film = Film::new(&mut world);
+    film.roll(&mut world, seconds(5));
+    let limits = |world: &World| world.peers[0].remb.clone();
+    let first = limits(&world)[0];
+    let last = *limits(&world).last().unwrap();
+    assert_eq!(first, 1_000_000);
+    assert!((2_500_000..=3_000_000).contains(&last), "{last}");
 }
