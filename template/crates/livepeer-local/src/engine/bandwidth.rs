@@ -50,6 +50,9 @@ const TRAIN_MAX: f64 = 2.0 * START;
 /// sends it every 50 to 250 ms.
 const WINDOW: usize = 64_000;
 const FIRST_FEEDBACK: Duration = Duration::from_millis(750);
+/// On a link that is too thin so much may be on its way, beside the round trip: feedback comes every 50 to
+/// 100 ms.
+const IN_FLIGHT: Duration = Duration::from_millis(150);
 /// Trust in trains that led to a full link comes back after this, doubled each time up to a minute.
 const DISTRUST: Duration = Duration::from_secs(2);
 const MAX_DISTRUST: Duration = Duration::from_secs(60);
@@ -66,6 +69,7 @@ pub(crate) struct Bandwidth {
     began: Option<Instant>,
     /// The estimate was met from above: what is sent has to keep to it.
     limited: bool,
+    demand: f64,
     delay: Delay,
     outgoing: Meter,
     /// By the viewer's clock.
@@ -114,6 +118,7 @@ impl Bandwidth {
             measured: false,
             began: None,
             limited: false,
+            demand: 0.0,
             delay: Delay::default(),
             outgoing: Meter::default(),
             arriving: Meter::default(),
@@ -155,6 +160,20 @@ impl Bandwidth {
     /// While it was not, nothing is held back.
     pub(crate) fn is_limited(&self) -> bool {
         self.limited
+    }
+
+    /// Whether as much is on its way as the link bears with a short queue.
+    pub(crate) fn is_full(&self) -> bool {
+        let Some(sent) = &self.sent else {
+            return false;
+        };
+        let span = self.best_rtt.unwrap_or_default() + IN_FLIGHT;
+        sent.in_flight() as f64 > self.estimate / 8.0 * span.as_secs_f64()
+    }
+
+    /// Notes what the viewer would be sent if its link bore it, in bits per second.
+    pub(crate) fn note_demand(&mut self, bitrate: u64) {
+        self.demand = bitrate as f64;
     }
 
     /// The shortest round trip so far, where it is known: the path's own, without queues.
@@ -265,7 +284,7 @@ impl Bandwidth {
         let recently = |at: Instant| now.saturating_duration_since(at) < Duration::from_secs(2);
         if self.limited
             && !self.lowered.is_some_and(recently)
-            && self.estimate > 1.3 * self.outgoing.rate(self.micros(now))
+            && self.estimate > 1.2 * self.outgoing.rate(self.micros(now)).max(self.demand)
         {
             self.limited = false;
         }

@@ -319,7 +319,10 @@ impl Core {
                     let [_, video] = &viewer.tracks;
                     if let Some(video) = video.as_ref().filter(|video| video.ssrc() == ssrc) {
                         stream.counters.plis_in += 1;
-                        stream.want_keyframe(video.layer());
+                        match viewer.bandwidth.is_limited() {
+                            true => stream.want_keyframe_slowly(now, video.layer()),
+                            false => stream.want_keyframe(video.layer()),
+                        }
                         if !stream.dirty {
                             stream.dirty = true;
                             self.dirty.push(session.stream.clone());

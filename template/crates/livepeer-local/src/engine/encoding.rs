@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::config::ReplayLimit;
 use super::layers::Rung;
+use super::pacer;
 use super::relay::{LayerState, LayerUpdate};
 use super::ring::{Inserted, Packet, Ring};
 use super::sdp::Codec;
@@ -241,6 +242,14 @@ impl Encoding {
     /// The next time that its publisher can be asked, it is asked for a keyframe.
     pub(crate) fn want_keyframe(&mut self) {
         self.keyframe_wanted = true;
+    }
+
+    /// The same for viewers whose links are too thin, who may cost the others a keyframe less often.
+    pub(crate) fn want_keyframe_slowly(&mut self, now: Instant) {
+        let recent = self
+            .keyframe_asked
+            .is_some_and(|asked| now.saturating_duration_since(asked) < pacer::KEYFRAMES);
+        self.keyframe_wanted |= !recent;
     }
 
     /// The next request goes at once, however recent the last one is: the first viewer is waiting.

@@ -81,6 +81,7 @@ mod incoming;
 mod keyframe;
 mod layers;
 mod meter;
+mod pacer;
 mod publisher;
 mod resends;
 mod ring;

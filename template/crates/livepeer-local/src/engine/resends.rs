@@ -13,6 +13,9 @@ const MIN_RATE: f64 = 200_000.0;
 const REMEMBERED: usize = 128;
 /// A browser's clock and ours differ in when a round trip is over.
 const PATIENCE: f64 = 0.75;
+/// Over a longer one no second request comes in time: a link with room gets each repetition twice. On a
+/// shorter one it does when the first repetition was lost.
+const LONG_TRIP: Duration = Duration::from_millis(150);
 /// For a viewer whose round trip is not known.
 const ROUND_TRIP: Duration = Duration::from_millis(40);
 /// Beyond this a picture is too late anyway, whatever the round trip.
@@ -24,13 +27,17 @@ pub(crate) struct Resends {
     bytes: f64,
     at: Option<Instant>,
     /// By their index, the newest of each slot; made when it is needed.
-    recent: Option<Box<[Option<(u64, Instant)>; REMEMBERED]>>,
+    recent: Option<Box<Recent>>,
 }
+
+type Recent = [Option<(u64, Instant)>; REMEMBERED];
 
 /// Whether a packet is sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Send,
+    /// Two copies at once: a third request would come too late for the picture.
+    SendTwice,
     /// It was, within the round trip.
     UnderWay,
     /// The viewer has had its share.
@@ -48,14 +55,15 @@ impl Resends {
     }
 
     /// Asks for a packet of so many bytes to be sent again now, over a link with this estimate in bits
-    /// per second. Counts it if it is.
+    /// per second and this round trip. Counts it if it is. `may_double`: a second copy may be worth it, since
+    /// the link has room.
     pub(crate) fn ask(
         &mut self,
         now: Instant,
         index: u64,
         bytes: usize,
-        estimate: u64,
-        round_trip: Option<Duration>,
+        (estimate, round_trip): (u64, Option<Duration>),
+        may_double: bool,
     ) -> Verdict {
         let before = self.at.replace(now).unwrap_or(now);
         let elapsed = now.saturating_duration_since(before).as_secs_f64();
@@ -74,13 +82,18 @@ impl Resends {
         {
             return Verdict::UnderWay;
         }
-        if self.packets < 1.0 || self.bytes < bytes as f64 {
+        let again = matches!(slot, Some((same, _)) if *same == index);
+        let (copies, verdict) = match may_double && (again || round_trip > LONG_TRIP) {
+            true => (2.0, Verdict::SendTwice),
+            false => (1.0, Verdict::Send),
+        };
+        if self.packets < copies || self.bytes < copies * bytes as f64 {
             return Verdict::TooMuch;
         }
-        self.packets -= 1.0;
-        self.bytes -= bytes as f64;
+        self.packets -= copies;
+        self.bytes -= copies * bytes as f64;
         *slot = Some((index, now));
-        Verdict::Send
+        verdict
     }
 }
 
@@ -95,12 +108,26 @@ mod tests {
         let now = Instant::now();
         let at = |millis| now + Duration::from_millis(millis);
         let mut resends = Resends::new();
-        let mut ask = |millis, index| resends.ask(at(millis), index, 1000, 3_000_000, RTT);
+        let mut ask = |millis, index| resends.ask(at(millis), index, 1000, (3_000_000, RTT), false);
         assert_eq!(ask(0, 7), Verdict::Send);
         assert_eq!(ask(0, 8), Verdict::Send);
         assert_eq!(ask(70, 7), Verdict::UnderWay);
         assert_eq!(ask(90, 7), Verdict::Send);
         assert_eq!(ask(120, 7), Verdict::UnderWay);
+    }
+
+    #[test]
+    fn what_would_come_too_late_a_third_time_is_sent_twice() {
+        let now = Instant::now();
+        let at = |millis| now + Duration::from_millis(millis);
+        let mut resends = Resends::new();
+        let mut ask = |millis, rtt| {
+            let rtt = Some(Duration::from_millis(rtt));
+            resends.ask(at(millis), 7, 1000, (3_000_000, rtt), true)
+        };
+        assert_eq!(ask(0, 60), Verdict::Send);
+        assert_eq!(ask(100, 60), Verdict::SendTwice, "the first was lost");
+        assert_eq!(ask(400, 200), Verdict::SendTwice, "a long way");
     }
 
     #[test]
@@ -113,7 +140,7 @@ mod tests {
                 let at = now + Duration::from_millis(millis);
                 for index in 0..20 {
                     let index = millis * 20 + index;
-                    if resends.ask(at, index, 1200, estimate, RTT) == Verdict::Send {
+                    if resends.ask(at, index, 1200, (estimate, RTT), false) == Verdict::Send {
                         sent += 1200;
                     }
                 }

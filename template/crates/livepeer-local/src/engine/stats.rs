@@ -105,6 +105,8 @@ counters! {
         pub nacks_out: u64,
         /// Packets that viewers were sent again.
         pub retransmissions: u64,
+        /// Times that a viewer's video was left out up to the next keyframe, because its link was too thin.
+        pub skips: u64,
         /// Packets that viewers were refused, because they had their share of repetitions.
         pub nacks_refused: u64,
         /// Times that a viewer was moved to another layer of a simulcast.

@@ -117,6 +117,14 @@ impl Stream {
         }
     }
 
+    /// The same for a viewer whose link is too thin.
+    pub(crate) fn want_keyframe_slowly(&mut self, now: Instant, layer: usize) {
+        let video = self.tracks[1].as_mut();
+        if let Some(layer) = video.and_then(|video| video.layers.get_mut(layer)) {
+            layer.want_keyframe_slowly(now);
+        }
+    }
+
     /// For a mirror, which asks its home: the layers that a keyframe is to be asked of now.
     pub(crate) fn take_keyframe_wishes(
         &mut self,

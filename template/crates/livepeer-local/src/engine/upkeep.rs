@@ -88,6 +88,7 @@ impl Core {
             track.rank(now);
         }
         let (mut keyframes, mut replaying) = ([false; MAX_LAYERS], false);
+        let mut skipping = [false; MAX_LAYERS];
         for key in viewers {
             let Some(session) = self.sessions.get_mut(key) else {
                 continue;
@@ -118,7 +119,10 @@ impl Core {
                     if let (1, Some(layer)) = (slot, sender.wants_keyframe()) {
                         keyframes[layer % MAX_LAYERS] = true;
                     }
-                    replaying |= sender.is_replaying();
+                    if slot == 1 && sender.is_skipping() {
+                        skipping[sender.layer() % MAX_LAYERS] = true;
+                    }
+                    replaying |= sender.is_paced();
                 }
             }
         }
@@ -128,6 +132,11 @@ impl Core {
         if let Some(video) = &mut tracks[1] {
             for (layer, awaited) in video.layers.iter_mut().zip(keyframes) {
                 layer.keyframe_awaited = awaited;
+            }
+            for (layer, skipping) in video.layers.iter_mut().zip(skipping) {
+                if skipping {
+                    layer.want_keyframe_slowly(now);
+                }
             }
         }
         if replaying {

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::bandwidth::Bandwidth;
 use super::config::ReplayLimit;
-use super::encoding::Encoding;
+use super::encoding::{Encoding, ticks};
 use super::layers::Choice;
 use super::outbox::{Outbox, Path};
+use super::pacer::{MAX_LAG, MAX_REPLAY, Pacer};
 use super::resends::{Resends, Verdict};
 use super::ring::Packet;
 use super::rtp::{HEADER_BYTES, header, numbered};
@@ -60,6 +61,7 @@ pub(crate) struct Sender {
     packets: u32,
     octets: u32,
     resends: Resends,
+    pacer: Pacer,
 }
 
 struct Rtx {
@@ -98,6 +100,7 @@ struct Change {
 }
 
 struct Replay {
+    began: Instant,
     budget: f64,
     at: Instant,
 }
@@ -124,6 +127,7 @@ impl Sender {
             packets: 0,
             octets: 0,
             resends: Resends::new(),
+            pacer: Pacer::default(),
         }
     }
 
@@ -140,9 +144,16 @@ impl Sender {
         matches!(self.state, State::Waiting { .. })
     }
 
-    /// Whether the past is still being replayed, so that time alone brings more to send.
-    pub(crate) fn is_replaying(&self) -> bool {
-        matches!(&self.state, State::Playing(cursor) if cursor.replay.is_some())
+    /// Whether the past is still being replayed, or a thin link is waited for, so that time alone brings
+    /// more to send.
+    pub(crate) fn is_paced(&self) -> bool {
+        let replays = matches!(&self.state, State::Playing(cursor) if cursor.replay.is_some());
+        replays || self.pacer.is_held()
+    }
+
+    /// Whether the video is left out up to the next keyframe.
+    pub(crate) fn is_skipping(&self) -> bool {
+        self.pacer.is_skipping()
     }
 
     /// Packets and payload bytes sent so far, for sender reports.
@@ -191,6 +202,11 @@ impl Sender {
         link: &mut Link,
     ) {
         let wish = self.wish.as_ref().and_then(|_| track.named(&self.wish));
+        if track.codec().is_video() {
+            let layer = track.layer(self.layer());
+            link.bandwidth
+                .note_demand(layer.map_or(0, Encoding::bitrate));
+        }
         let estimate = link.bandwidth.estimate();
         let limited = link.bandwidth.is_limited();
         self.choice
@@ -244,6 +260,10 @@ impl Sender {
             replay.at = now;
         }
         let mut change = self.change(track);
+        let is_video = track.codec().is_video();
+        if is_video {
+            self.pacer.refill(now, link.bandwidth);
+        }
         loop {
             let State::Playing(cursor) = &mut self.state else {
                 return;
@@ -257,7 +277,23 @@ impl Sender {
             {
                 cursor.follow(track, change);
                 link.counters.layer_changes += 1;
+                self.pacer.resume();
                 continue;
+            }
+            if is_video && cursor.between_pictures {
+                if !self.pacer.is_skipping() && cursor.is_too_late(now, layer, link.bandwidth) {
+                    link.counters.skips += 1;
+                    cursor.replay = None;
+                    self.pacer.skip();
+                }
+                if self.pacer.is_skipping() {
+                    let Some(change) = cursor.next_keyframe(layer) else {
+                        return;
+                    };
+                    cursor.follow(track, change);
+                    self.pacer.resume();
+                    continue;
+                }
             }
             cursor.next = cursor.next.max(layer.ring.tail());
             if cursor.next >= layer.ring.head() {
@@ -270,6 +306,12 @@ impl Sender {
                     return;
                 }
                 replay.budget -= packet.payload.len() as f64;
+            }
+            if is_video && let Some(packet) = packet {
+                if self.pacer.holds(link.bandwidth) {
+                    return;
+                }
+                self.pacer.spend(packet.payload.len());
             }
             cursor.next += 1;
             if let Some(packet) = packet {
@@ -359,6 +401,7 @@ impl Sender {
         let (head, joined) = (layer.ring.head(), layer.newest_timestamp()?);
         let segment = Segment::joined(index, first, number, head, joined);
         let replay = Replay {
+            began: now,
             budget: REPLAY_BURST,
             at: now,
         };
@@ -376,7 +419,9 @@ impl Sender {
         link: &mut Link,
     ) {
         link.counters.nacks_in += sequences.len() as u64;
-        let (estimate, round_trip) = (link.bandwidth.estimate(), link.bandwidth.best_rtt());
+        let known = (link.bandwidth.estimate(), link.bandwidth.best_rtt());
+        // Without RTX the second copy would be a replay to the receiver.
+        let may_double = self.rtx.is_some() && !link.bandwidth.is_limited();
         for sequence in sequences {
             let State::Playing(cursor) = &self.state else {
                 return;
@@ -388,40 +433,54 @@ impl Sender {
             let bytes = HEADER_BYTES + packet.payload.len();
             let verdict = self
                 .resends
-                .ask(now, place.number, bytes, estimate, round_trip);
-            match verdict {
-                Verdict::Send => {}
+                .ask(now, place.number, bytes, known, may_double);
+            let copies = match verdict {
+                Verdict::Send => 1,
+                Verdict::SendTwice => 2,
                 Verdict::UnderWay => continue,
                 Verdict::TooMuch => {
                     link.counters.nacks_refused += 1;
                     continue;
                 }
+            };
+            link.counters.retransmissions += copies;
+            for _ in 0..copies {
+                self.repeat(now, *sequence, packet, timestamp, link);
             }
-            link.counters.retransmissions += 1;
-            match &mut self.rtx {
-                Some(rtx) => {
-                    let header = header(
-                        packet.marker,
-                        rtx.payload_type,
-                        rtx.sequence,
-                        timestamp,
-                        rtx.ssrc,
-                    );
-                    rtx.sequence = rtx.sequence.wrapping_add(1);
-                    // RFC 4588 section 4: the original sequence number comes first.
-                    let prefix = sequence.to_be_bytes();
-                    self.seal(now, &header, &prefix, &packet.payload, link);
-                }
-                None => {
-                    let header = header(
-                        packet.marker,
-                        self.payload_type,
-                        *sequence,
-                        timestamp,
-                        self.ssrc,
-                    );
-                    self.seal(now, &header, &[], &packet.payload, link);
-                }
+        }
+    }
+
+    fn repeat(
+        &mut self,
+        now: Instant,
+        sequence: u16,
+        packet: &Packet,
+        timestamp: u32,
+        link: &mut Link,
+    ) {
+        match &mut self.rtx {
+            Some(rtx) => {
+                let header = header(
+                    packet.marker,
+                    rtx.payload_type,
+                    rtx.sequence,
+                    timestamp,
+                    rtx.ssrc,
+                );
+                rtx.sequence = rtx.sequence.wrapping_add(1);
+                // RFC 4588 section 4: the original sequence number comes first.
+                let prefix = sequence.to_be_bytes();
+                self.seal(now, &header, &prefix, &packet.payload, link);
+            }
+            None => {
+                let header = header(
+                    packet.marker,
+                    self.payload_type,
+                    sequence,
+                    timestamp,
+                    self.ssrc,
+                );
+                self.seal(now, &header, &[], &packet.payload, link);
             }
         }
     }
@@ -439,7 +498,32 @@ impl Cursor {
         }
     }
 
-    /// Goes over to another layer.
+    /// Whether what comes next is so far behind the live edge that the link will not catch up with it.
+    fn is_too_late(&self, now: Instant, layer: &Encoding, bandwidth: &Bandwidth) -> bool {
+        let patient = match &self.replay {
+            Some(replay) => now.saturating_duration_since(replay.began) < MAX_REPLAY,
+            None => !bandwidth.is_limited(),
+        };
+        let next = layer.ring.since(self.next).next();
+        let (false, Some(next), Some(newest)) = (patient, next, layer.newest_timestamp()) else {
+            return false;
+        };
+        let lag = newest.wrapping_sub(next.timestamp) as i32;
+        lag > ticks(MAX_LAG, layer.codec().clock_rate()) as i32
+    }
+
+    /// Where the same layer can be gone on with, after something was left out.
+    fn next_keyframe(&self, layer: &Encoding) -> Option<Change> {
+        let first = layer.joinable_from(CHANGE_LIMIT)?;
+        let timestamp = layer.ring.get(first)?.timestamp;
+        (first >= self.next).then_some(Change {
+            layer: self.segment.layer,
+            first,
+            timestamp,
+        })
+    }
+
+    /// Goes over to another layer, or on to a later picture of the same.
     fn follow(&mut self, track: &Track, change: Change) {
         let shift = track.shift(self.segment.layer, change.layer);
         let first = (change.first, change.timestamp);
