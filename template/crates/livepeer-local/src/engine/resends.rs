@@ -21,7 +21,7 @@ const ROUND_TRIP: Duration = Duration::from_millis(40);
 /// Beyond this a picture is too late anyway, whatever the round trip.
 const MAX_ROUND_TRIP: Duration = Duration::from_millis(400);
 
-/// What one track of a viewer may be sent again. 2 KB once it has been.
+/// What one track of a viewer may be sent again. 3 KB once it has been.
 pub(crate) struct Resends {
     packets: f64,
     bytes: f64,
