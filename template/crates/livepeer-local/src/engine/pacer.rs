@@ -13,6 +13,8 @@ const BURST: f64 = 12_000.0;
 /// Video that lags further behind the live edge than this is left out. More than a keyframe may be old
 /// when it is gone on with.
 pub(crate) const MAX_LAG: Duration = Duration::from_millis(700);
+/// ... unless the link bears more than the video's rate, so that it catches up: then so much further.
+pub(crate) const MAX_CATCH_UP: Duration = Duration::from_secs(2);
 /// A joiner that has not come to the live edge by then, on a link that cannot bring it there, goes on with
 /// the next keyframe.
 pub(crate) const MAX_REPLAY: Duration = Duration::from_secs(2);

@@ -8,7 +8,7 @@ use super::config::ReplayLimit;
 use super::encoding::{Encoding, ticks};
 use super::layers::Choice;
 use super::outbox::{Outbox, Path};
-use super::pacer::{MAX_LAG, MAX_REPLAY, Pacer};
+use super::pacer::{MAX_CATCH_UP, MAX_LAG, MAX_REPLAY, Pacer};
 use super::resends::{Resends, Verdict};
 use super::ring::Packet;
 use super::rtp::{HEADER_BYTES, header, numbered};
@@ -509,7 +509,11 @@ impl Cursor {
             return false;
         };
         let lag = newest.wrapping_sub(next.timestamp) as i32;
-        lag > ticks(MAX_LAG, layer.codec().clock_rate()) as i32
+        let allowed = match bandwidth.estimate() > layer.bitrate() * 11 / 10 {
+            true => MAX_CATCH_UP,
+            false => MAX_LAG,
+        };
+        lag > ticks(allowed, layer.codec().clock_rate()) as i32
     }
 
     /// Where the same layer can be gone on with, after something was left out.
