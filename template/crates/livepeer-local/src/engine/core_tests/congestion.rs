@@ -306,10 +306,12 @@ fn a_publisher_that_numbers_its_packets_is_told_when_each_arrived() {
     );
     for number in 0..40u16 {
         let plain = header(false, 96, number, 0, 2);
-        let plain = [&numbered(&plain, 3, number)[..], &[0x10, 0]].concat();
-        let sealed = world.peers[id].srtp.as_mut().unwrap().seal_rtp(&plain);
+        let mut sealed = Vec::new();
+        let srtp = world.peers[id].srtp.as_mut().unwrap();
+        srtp.seal_rtp([&numbered(&plain, 3, number), &[], &[0x10, 0]], &mut sealed)
+            .unwrap();
         if number != 7 {
-            world.reach_engine(id, &sealed.unwrap());
+            world.reach_engine(id, &sealed);
         }
         world.run(10 * MILLI);
     }
