@@ -88,7 +88,7 @@ fn r02_joins_in_any_order_get_sound_and_picture() {
                     Err(error) => assert_eq!(error, OfferError::NotLive),
                 },
                 (_, Some(camera)) if world.peers[camera.id].suite.is_some() => {
-                    let key = camera.pictures == 0 || random() % 10 == 0;
+                    let key = camera.pictures == 0 || random().is_multiple_of(10);
                     camera.shoot(&mut world, key);
                 }
                 _ => world.run(Duration::from_millis(3)),
@@ -219,16 +219,17 @@ fn r13_sound_and_picture_stay_in_step_for_as_long_as_it_goes_on() {
     }
     let clock = |kind: &str, rate: f64| {
         let ssrc = world.peers[id].ssrcs(kind)[0];
-        let reports = world.peers[id]
-            .feedback
-            .iter()
-            .filter_map(move |message| match message {
-                Message::SenderReport { ssrc: of, ntp, rtp } if *of == ssrc => {
-                    Some((*ntp as f64 / 4_294_967_296.0, f64::from(*rtp) / rate))
-                }
-                _ => None,
-            });
-        reports.last().unwrap()
+        let mut reports =
+            world.peers[id]
+                .feedback
+                .iter()
+                .filter_map(move |message| match message {
+                    Message::SenderReport { ssrc: of, ntp, rtp } if *of == ssrc => {
+                        Some((*ntp as f64 / 4_294_967_296.0, f64::from(*rtp) / rate))
+                    }
+                    _ => None,
+                });
+        reports.next_back().unwrap()
     };
     let (sound, picture) = (clock("audio", 48_000.0), clock("video", 90_000.0));
     assert!(
