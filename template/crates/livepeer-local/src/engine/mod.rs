@@ -93,6 +93,7 @@ mod sps;
 mod track;
 mod twcc;
 mod viewer;
+mod vp8;
 
 pub use config::{EngineConfig, NotTcpMedia, StartError, TcpMedia};
 pub use diagnosis::{Finding, FindingKind};

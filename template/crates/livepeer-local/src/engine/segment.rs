@@ -5,6 +5,7 @@
 //! sending bit for bit.
 
 use super::ring::Packet;
+use super::vp8::Shift;
 
 /// Replayed pictures are this much closer to each other in time: those of ten seconds fit into a third
 /// of one, and no two timestamps meet at 60 pictures a second.
@@ -28,6 +29,8 @@ pub(crate) struct Segment {
     /// What is added to the layer's timestamps.
     shift: u32,
     bend: Option<Bend>,
+    /// What is added to the numbers in VP8 payloads.
+    pub(crate) vp8: Shift,
 }
 
 /// What a packet is sent with.
@@ -36,6 +39,7 @@ pub(crate) struct Place {
     /// Counts what the viewer is sent; the low 16 bits are the sequence number.
     pub(crate) number: u64,
     pub(crate) timestamp: u32,
+    pub(crate) vp8: Shift,
 }
 
 /// Where the time line is not straight.
@@ -59,6 +63,7 @@ impl Segment {
             number,
             shift: 0,
             bend: None,
+            vp8: Shift::default(),
         }
     }
 
@@ -96,6 +101,7 @@ impl Segment {
                 first: timestamp,
                 behind,
             }),
+            vp8: Shift::default(),
         }
     }
 
@@ -104,6 +110,7 @@ impl Segment {
         Place {
             number: self.number(packet.index),
             timestamp: self.timestamp(packet),
+            vp8: self.vp8,
         }
     }
 

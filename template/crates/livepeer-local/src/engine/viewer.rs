@@ -12,11 +12,12 @@ use super::pacer::{MAX_CATCH_UP, MAX_LAG, MAX_REPLAY, Pacer};
 use super::resends::{Resends, Verdict};
 use super::ring::Packet;
 use super::rtp::{HEADER_BYTES, header, numbered};
-use super::sdp::{Outgoing, Payload};
+use super::sdp::{Codec, Outgoing, Payload};
 use super::segment::{Place, Segment};
 use super::srtp::Srtp;
 use super::stats::Counters;
 use super::track::{RidName, Track};
+use super::vp8::{Numbers, Shift};
 
 /// A joiner is shown the pictures since the keyframe at this multiple of the track's own rate ...
 const REPLAY_SPEED: u64 = 4;
@@ -351,7 +352,7 @@ impl Sender {
         );
         self.packets = self.packets.wrapping_add(1);
         self.octets = self.octets.wrapping_add(packet.payload.len() as u32);
-        self.seal(now, &header, &[], &packet.payload, link);
+        self.seal(now, &header, &[], packet, place, link);
     }
 
     /// Encrypts a packet, with a number where the viewer gives feedback by number.
@@ -360,16 +361,21 @@ impl Sender {
         now: Instant,
         header: &[u8; HEADER_BYTES],
         prefix: &[u8],
-        payload: &[u8],
+        packet: &Packet,
+        place: Place,
         link: &mut Link,
     ) {
+        let payload = &packet.payload;
         let bytes = header.len() + prefix.len() + payload.len();
         let number = link
             .bandwidth
             .note_sent(now, bytes, self.transport_cc.is_some());
         match self.transport_cc {
-            Some(id) => seal(&numbered(header, id, number), prefix, payload, link),
-            None => seal(header, prefix, payload, link),
+            Some(id) => {
+                let header = numbered(header, id, number);
+                seal(&header, prefix, payload, place.vp8, link);
+            }
+            None => seal(header, prefix, payload, place.vp8, link),
         }
     }
 
@@ -429,7 +435,6 @@ impl Sender {
             let Some((packet, place)) = cursor.sent(*sequence, track) else {
                 continue;
             };
-            let timestamp = place.timestamp;
             let bytes = HEADER_BYTES + packet.payload.len();
             let verdict = self
                 .resends
@@ -445,7 +450,7 @@ impl Sender {
             };
             link.counters.retransmissions += copies;
             for _ in 0..copies {
-                self.repeat(now, *sequence, packet, timestamp, link);
+                self.repeat(now, *sequence, packet, place, link);
             }
         }
     }
@@ -455,7 +460,7 @@ impl Sender {
         now: Instant,
         sequence: u16,
         packet: &Packet,
-        timestamp: u32,
+        place: Place,
         link: &mut Link,
     ) {
         match &mut self.rtx {
@@ -464,23 +469,23 @@ impl Sender {
                     packet.marker,
                     rtx.payload_type,
                     rtx.sequence,
-                    timestamp,
+                    place.timestamp,
                     rtx.ssrc,
                 );
                 rtx.sequence = rtx.sequence.wrapping_add(1);
                 // RFC 4588 section 4: the original sequence number comes first.
                 let prefix = sequence.to_be_bytes();
-                self.seal(now, &header, &prefix, &packet.payload, link);
+                self.seal(now, &header, &prefix, packet, place, link);
             }
             None => {
                 let header = header(
                     packet.marker,
                     self.payload_type,
                     sequence,
-                    timestamp,
+                    place.timestamp,
                     self.ssrc,
                 );
-                self.seal(now, &header, &[], &packet.payload, link);
+                self.seal(now, &header, &[], packet, place, link);
             }
         }
     }
@@ -527,13 +532,32 @@ impl Cursor {
         })
     }
 
+    /// What continues the numbers in VP8 payloads: see `vp8.rs`.
+    fn vp8_shift(&self, track: &Track, change: &Change) -> Shift {
+        let numbers = |layer: usize, index: u64| {
+            let packet = track.layer(layer)?.ring.get(index)?;
+            Some(Numbers::of(&packet.payload))
+        };
+        let layer = self.segment.layer;
+        // Before the last that was sent there may be holes, and probes without a payload.
+        let newest = (self.segment.first..self.next).rev().take(64);
+        let mut newest = newest.filter_map(|index| numbers(layer, index));
+        let last = newest.find(|numbers| *numbers != Numbers::default());
+        let last = last.unwrap_or_default().shifted(self.segment.vp8);
+        let next = numbers(change.layer, change.first).unwrap_or_default();
+        Shift::between(last, next)
+    }
+
     /// Goes over to another layer, or on to a later picture of the same.
     fn follow(&mut self, track: &Track, change: Change) {
         let shift = track.shift(self.segment.layer, change.layer);
         let first = (change.first, change.timestamp);
-        let run = self
+        let mut run = self
             .segment
             .follow(self.next, change.layer, first, shift, self.newest);
+        if track.codec() == Codec::Vp8 {
+            run.vp8 = self.vp8_shift(track, &change);
+        }
         if self.past.len() == MAX_SEGMENTS - 1 {
             self.past.pop_front();
         }
@@ -555,7 +579,8 @@ impl Cursor {
     }
 }
 
-fn seal(header: &[u8], prefix: &[u8], payload: &[u8], link: &mut Link) {
+fn seal(header: &[u8], prefix: &[u8], payload: &[u8], vp8: Shift, link: &mut Link) {
+    let payload = &*vp8.applied(payload);
     link.counters.packets_out += 1;
     link.counters.bytes_out += (header.len() + prefix.len() + payload.len()) as u64;
     let srtp = &mut link.srtp;

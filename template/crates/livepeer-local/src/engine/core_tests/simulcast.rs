@@ -16,6 +16,8 @@ struct Lens {
     sequence: u16,
     /// What its timestamps are off those of the other layers.
     offset: u32,
+    /// Its picture id.
+    picture: u16,
     /// Bytes of a packet.
     bytes: usize,
     /// Packets of a picture.
@@ -66,6 +68,7 @@ impl Layers {
                 ssrc: 1000 + 10 * id as u32 + place as u32,
                 sequence: 65_500 + 10 * place as u16,
                 offset: 4_000_000_000 + 1_000_000 * place as u32,
+                picture: 32_700 - 50 * place as u16,
                 bytes: 60 * usize::from(scale) * usize::from(scale),
                 parts: 3,
                 size: Some((160 * scale, 90 * scale)),
@@ -105,6 +108,7 @@ impl Layers {
             _ => TOP,
         };
         let parts = lens.parts;
+        lens.picture = (lens.picture + 1) & 0x7fff;
         let packets = (0..parts).map(|part| {
             lens.sequence = lens.sequence.wrapping_add(1);
             let (last, timestamp) = (part + 1 == parts, time.wrapping_add(lens.offset));
@@ -119,9 +123,15 @@ impl Layers {
             }
             let mut payload = picture_part(u32::from(picture), part, parts, key, 16 + lens.bytes);
             if let Some((width, height)) = lens.size {
-                payload[4..7].copy_from_slice(&[0x9d, 0x01, 0x2a]);
-                payload[7..9].copy_from_slice(&width.to_le_bytes());
-                payload[9..11].copy_from_slice(&height.to_le_bytes());
+                // RFC 7741 section 4.2, with everything; the layers' numbers are their own.
+                let [high, low] = lens.picture.to_be_bytes();
+                let lowest = lens.picture as u8;
+                let descriptor = [0x80 | payload[0], 0xe0, 0x80 | high, low, lowest, 0x20];
+                payload[6] = payload[1];
+                payload[..6].copy_from_slice(&descriptor);
+                payload[7..12].copy_from_slice(&[0, 0, 0x9d, 0x01, 0x2a]);
+                payload[12..14].copy_from_slice(&width.to_le_bytes());
+                payload[14..16].copy_from_slice(&height.to_le_bytes());
             }
             let tail = payload.len() - 5;
             payload[tail..tail + 2].copy_from_slice(&picture.to_be_bytes());
@@ -421,6 +431,27 @@ fn what_was_sent_before_a_change_comes_again_bit_for_bit() {
             (first.timestamp, first.marker)
         );
         assert_eq!(&payload[2..], &sent[..]);
+    }
+}
+
+#[test]
+fn the_numbers_within_vp8_go_on_too() {
+    let (mut world, mut camera, viewer) = watched(&["q", "h", "f"]);
+    for rid in ["q", "h", "f", "h"] {
+        choose(&mut world, viewer, Some(rid));
+        camera.film(&mut world, 20);
+    }
+    assert_eq!(world.core.stats().total.layer_changes, 4);
+    let track = world.peers[viewer].track("video");
+    let numbers: Vec<(u16, u8)> = track
+        .iter()
+        .map(|(_, p)| (u16::from_be_bytes([p[2] & 0x7f, p[3]]), p[4]))
+        .collect();
+    for (place, pair) in numbers.chunks(3).collect::<Vec<_>>().windows(2).enumerate() {
+        assert!(pair[0].iter().all(|numbers| *numbers == pair[0][0]));
+        let (picture, lowest) = pair[0][0];
+        let next = ((picture + 1) & 0x7fff, lowest.wrapping_add(1));
+        assert_eq!(pair[1][0], next, "{place}");
     }
 }
 
