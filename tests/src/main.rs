@@ -32,10 +32,10 @@ enum Command {
     #[cfg(not(all(feature = "lab", not(debug_assertions))))]
     Bench(kit::handover::Args),
     /// Play every publisher on this machine in every browser on it, through the embedded engine
-    #[cfg(all(feature = "lab", not(debug_assertions)))]
+    #[cfg(feature = "lab")]
     Interop(kit::interop::Args),
     /// Play every publisher on this machine in every browser on it, through the embedded engine
-    #[cfg(not(all(feature = "lab", not(debug_assertions))))]
+    #[cfg(not(feature = "lab"))]
     Interop(kit::handover::Args),
     /// Try a WHIP or WHEP server against its specification
     #[cfg(feature = "lab")]
@@ -56,9 +56,9 @@ fn main() -> ExitCode {
         Command::Bench(args) => kit::bench::run(args),
         #[cfg(not(all(feature = "lab", not(debug_assertions))))]
         Command::Bench(args) => kit::handover::run("bench", args),
-        #[cfg(all(feature = "lab", not(debug_assertions)))]
+        #[cfg(feature = "lab")]
         Command::Interop(args) => kit::interop::run(args),
-        #[cfg(not(all(feature = "lab", not(debug_assertions))))]
+        #[cfg(not(feature = "lab"))]
         Command::Interop(args) => kit::handover::run("interop", args),
         #[cfg(feature = "lab")]
         Command::Conformance(args) => kit::conformance::run(args),

@@ -63,6 +63,8 @@ enum Kind {
 const FIREFOX_PREFERENCES: &str = r#"
 user_pref("media.peerconnection.ice.loopback", true);
 user_pref("media.peerconnection.ice.obfuscate_host_addresses", false);
+user_pref("media.navigator.streams.fake", true);
+user_pref("media.navigator.permission.disabled", true);
 user_pref("media.autoplay.default", 0);
 user_pref("media.autoplay.blocking_policy", 0);
 user_pref("app.update.enabled", false);
@@ -189,11 +191,6 @@ impl<'a> Publisher<'a> {
     pub(super) fn reports(&self) -> bool {
         matches!(self, Publisher::Browser(..))
     }
-
-    /// Firefox brings H.264 as a plug-in that it downloads by itself, and Debian's Chromium may be built without.
-    pub(super) fn may_lack_its_codec(&self) -> bool {
-        matches!(self, Publisher::Browser(_, "H264"))
-    }
 }
 
 impl fmt::Display for Publisher<'_> {
@@ -207,7 +204,7 @@ impl fmt::Display for Publisher<'_> {
 
 /// The version number in what a program says of itself; empty if it says none.
 fn version(program: &Path) -> String {
-    let flag = match program.ends_with("ffmpeg") || is_ffmpeg(program) {
+    let flag = match is_ffmpeg(program) {
         true => "-version",
         false => "--version",
     };

@@ -54,6 +54,9 @@ async function offer(pc) {
   return /** @type {RTCSessionDescription} */ (pc.localDescription).sdp;
 }
 
+/** A browser that was built without the codec, which the engine has told it in words. */
+class NotFor extends Error {}
+
 /**
  * @param {RTCPeerConnection} pc
  * @param {string} url
@@ -64,6 +67,7 @@ async function negotiate(pc, url) {
   const posted = performance.now();
   const response = await fetch(url, { method: "POST", headers: { "Content-Type": "application/sdp" }, body });
   const text = await response.text();
+  if (response.status === 422) throw new NotFor(text);
   if (response.status !== 201) throw new Error(`${response.status}: ${text}`);
   await pc.setRemoteDescription({ type: "answer", sdp: text });
   return posted;
@@ -97,6 +101,7 @@ async function statistics(pc, type, kind) {
  * @param {string} codec
  */
 async function publish(url, codec) {
+  if (navigator.userAgent.includes("Firefox")) await navigator.mediaDevices.getUserMedia({ audio: true });
   const pc = new RTCPeerConnection();
   const picture = movingPicture();
   const sound = await tone();
@@ -105,7 +110,7 @@ async function publish(url, codec) {
   const video = pc.addTransceiver(picture, { direction: "sendonly", streams: [stream] });
   const codecs = RTCRtpSender.getCapabilities("video")?.codecs ?? [];
   const chosen = codecs.filter((each) => [`video/${codec}`, "video/rtx"].includes(each.mimeType));
-  if (!chosen.some((each) => each.mimeType === `video/${codec}`)) throw new Error(`this browser does not encode ${codec}`);
+  if (!chosen.some((each) => each.mimeType === `video/${codec}`)) throw new NotFor(`this browser does not encode ${codec}`);
   video.setCodecPreferences(chosen);
   await negotiate(pc, url);
   await connected(pc);
@@ -117,9 +122,12 @@ async function publish(url, codec) {
  * @param {number} seconds
  */
 async function play(url, seconds) {
+  // Without a camera in use Firefox offers the address of its default route alone, which on a machine without a network
+  // is none. A made-up camera will do; Chromium is not asked.
+  if (navigator.userAgent.includes("Firefox")) await navigator.mediaDevices.getUserMedia({ audio: true });
   const pc = new RTCPeerConnection();
   const element = document.createElement("video");
-  element.muted = true;
+  // Sound that is not played is not decoded. The browsers are told to play it into the void.
   element.autoplay = true;
   element.playsInline = true;
   document.body.append(element);
@@ -133,7 +141,11 @@ async function play(url, seconds) {
   const first = new Promise((resolve) => element.requestVideoFrameCallback(() => resolve(performance.now())));
   const posted = await negotiate(pc, url);
   const seen = await Promise.race([first, wait(15).then(() => null)]);
-  if (seen === null) throw new Error("no picture within 15 seconds");
+  if (seen === null) {
+    const { bytesReceived = 0, framesDecoded = 0 } = await statistics(pc, "inbound-rtp", "video");
+    const what = `${bytesReceived} bytes of video, ${framesDecoded} pictures decoded`;
+    throw new Error(`no picture within 15 seconds (${pc.connectionState}, ${what})`);
+  }
   await wait(seconds);
   const video = await statistics(pc, "inbound-rtp", "video");
   const audio = await statistics(pc, "inbound-rtp", "audio");
@@ -167,5 +179,6 @@ try {
       : await play(url, Number(wanted("seconds")));
   await tell(seen);
 } catch (error) {
-  await tell({ error: error instanceof Error ? error.message : String(error) });
+  const words = error instanceof Error ? error.message : String(error);
+  await tell({ error: words, lacksCodec: error instanceof NotFor });
 }

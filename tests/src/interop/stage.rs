@@ -25,6 +25,18 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How often Livepeer is asked whether a stream is live.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// The browser was built without the codec: no fault of the engine.
+#[derive(Debug)]
+pub(super) struct LacksCodec(String);
+
+impl std::fmt::Display for LacksCodec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for LacksCodec {}
+
 /// Who waits for the report of which page.
 type Reports = Arc<Mutex<HashMap<u32, oneshot::Sender<Value>>>>;
 
@@ -158,9 +170,12 @@ impl Stage {
 async fn read(report: oneshot::Receiver<Value>) -> anyhow::Result<Value> {
     let report = timeout(PATIENCE, report).await;
     let report = report.context("the browser never reported")??;
-    match report.get("error").and_then(Value::as_str) {
-        Some(error) => bail!("{error}"),
-        None => Ok(report),
+    let Some(error) = report.get("error").and_then(Value::as_str) else {
+        return Ok(report);
+    };
+    match report.get("lacksCodec").and_then(Value::as_bool) {
+        Some(true) => bail!(LacksCodec(error.to_owned())),
+        _ => bail!("{error}"),
     }
 }
 

@@ -118,7 +118,7 @@ function showTiles(stats, was, seconds) {
     tile("out", rate(per("bytes_out") * 8), per("bytes_out")),
     tile("packets out /s", whole(per("packets_out")), per("packets_out")),
     tile("sent again /s", whole(per("retransmissions")), per("retransmissions")),
-    tile("half of the joins took", medianJoin(stats)),
+    tile("median join", medianJoin(stats)),
   );
 }
 
