@@ -58,13 +58,10 @@ enum Kind {
     Firefox,
 }
 
-/// What a Firefox without a user needs: sound that starts by itself, no traffic of its own, and candidates on 127.0.0.1,
-/// which it otherwise passes over.
+/// What a Firefox without a user needs: sound that starts by itself, candidates with their addresses, and no traffic of its
+/// own.
 const FIREFOX_PREFERENCES: &str = r#"
-user_pref("media.peerconnection.ice.loopback", true);
 user_pref("media.peerconnection.ice.obfuscate_host_addresses", false);
-user_pref("media.navigator.streams.fake", true);
-user_pref("media.navigator.permission.disabled", true);
 user_pref("media.autoplay.default", 0);
 user_pref("media.autoplay.blocking_policy", 0);
 user_pref("app.update.enabled", false);

@@ -101,7 +101,6 @@ async function statistics(pc, type, kind) {
  * @param {string} codec
  */
 async function publish(url, codec) {
-  if (navigator.userAgent.includes("Firefox")) await navigator.mediaDevices.getUserMedia({ audio: true });
   const pc = new RTCPeerConnection();
   const picture = movingPicture();
   const sound = await tone();
@@ -122,9 +121,6 @@ async function publish(url, codec) {
  * @param {number} seconds
  */
 async function play(url, seconds) {
-  // Without a camera in use Firefox offers the address of its default route alone, which on a machine without a network
-  // is none. A made-up camera will do; Chromium is not asked.
-  if (navigator.userAgent.includes("Firefox")) await navigator.mediaDevices.getUserMedia({ audio: true });
   const pc = new RTCPeerConnection();
   const element = document.createElement("video");
   // Sound that is not played is not decoded. The browsers are told to play it into the void.
@@ -143,7 +139,10 @@ async function play(url, seconds) {
   const seen = await Promise.race([first, wait(15).then(() => null)]);
   if (seen === null) {
     const { bytesReceived = 0, framesDecoded = 0 } = await statistics(pc, "inbound-rtp", "video");
-    const what = `${bytesReceived} bytes of video, ${framesDecoded} pictures decoded`;
+    const all = [...(await pc.getStats()).values()];
+    const told = all.filter((each) => each.type.endsWith("-candidate"));
+    const candidates = told.map((each) => `${each.type[0]} ${each.protocol} ${each.address}:${each.port}`);
+    const what = `${bytesReceived} bytes of video, ${framesDecoded} pictures decoded; ${candidates.join(", ")}`;
     throw new Error(`no picture within 15 seconds (${pc.connectionState}, ${what})`);
   }
   await wait(seconds);

@@ -66,7 +66,8 @@ impl Stage {
         let local = Local::start(Config {
             base_url: format!("{address}/livepeer").parse()?,
             data: data.path().join("livepeer-local.json"),
-            udp: ([127, 0, 0, 1], 0).into(),
+            // Every address: Firefox uses none of the loopback while nobody has let it use a camera.
+            udp: ([0, 0, 0, 0], 0).into(),
             ..Config::default()
         })
         .await?;
