@@ -62,6 +62,8 @@ enum Kind {
 /// own.
 const FIREFOX_PREFERENCES: &str = r#"
 user_pref("media.peerconnection.ice.obfuscate_host_addresses", false);
+user_pref("media.navigator.streams.fake", true);
+user_pref("media.navigator.permission.disabled", true);
 user_pref("media.autoplay.default", 0);
 user_pref("media.autoplay.blocking_policy", 0);
 user_pref("app.update.enabled", false);
