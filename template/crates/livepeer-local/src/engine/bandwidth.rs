@@ -140,9 +140,11 @@ impl Bandwidth {
         self.estimate as u64
     }
 
-    /// How fast the past may be replayed, where `wish` would be right: within the estimate once there is
-    /// one. The first burst is the trial: until its feedback comes, no more than a window is on its way.
-    pub(crate) fn replay_rate(&self, now: Instant, wish: u64) -> u64 {
+    /// How fast the past of a track of this `bitrate` may be replayed, where `wish` would be right: within the
+    /// estimate once there is one. The first burst is the trial: until its feedback comes, no more than a window is
+    /// on its way. On a link that was not found too thin it is never so slow that the live edge runs away: there
+    /// the track itself is not held back either.
+    pub(crate) fn replay_rate(&self, now: Instant, bitrate: u64, wish: u64) -> u64 {
         let waits = |began| now.saturating_duration_since(began) < FIRST_FEEDBACK;
         match &self.sent {
             Some(sent) if !self.trained && self.began.is_none_or(waits) => {
@@ -151,7 +153,11 @@ impl Bandwidth {
                     false => 0,
                 }
             }
-            _ if self.trained || self.measured => wish.min(self.estimate()),
+            _ if self.limited => wish.min(self.estimate()),
+            _ if self.trained || self.measured => {
+                let catching_up = bitrate.saturating_mul(5) / 4;
+                wish.min(self.estimate().max(catching_up))
+            }
             _ => wish,
         }
     }
@@ -411,5 +417,39 @@ impl Loss {
                 ..Loss::default()
             };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replay_keeps_to_the_estimate_but_comes_to_the_live_edge_where_nothing_is_held_back() {
+        let start = Instant::now();
+        let mut link = Bandwidth::new(start, false);
+        assert_eq!(link.replay_rate(start, 2_000_000, 8_000_000), 8_000_000);
+        // A third is lost of next to nothing: no proof that the link is too thin for the track.
+        for second in 1..6 {
+            link.take_report(start + Duration::from_secs(second), 85, 0, 0);
+        }
+        assert!(link.estimate() < 2_000_000 && !link.is_limited());
+        assert_eq!(link.replay_rate(start, 2_000_000, 8_000_000), 2_500_000);
+        assert_eq!(
+            link.replay_rate(start, 400_000, 8_000_000),
+            link.estimate(),
+            "where that is more"
+        );
+
+        let later = start + Duration::from_secs(10);
+        for millis in 0..400 {
+            link.note_sent(later + Duration::from_millis(millis), 250, false);
+        }
+        link.take_report(later + Duration::from_millis(400), 85, 0, 0);
+        assert!(link.is_limited());
+        assert_eq!(
+            link.replay_rate(later, 2_000_000, 8_000_000),
+            link.estimate()
+        );
     }
 }

@@ -255,7 +255,7 @@ impl Sender {
         {
             let bitrate = track.layer(segment.layer).map_or(0, Encoding::bitrate);
             let rate = (REPLAY_SPEED * bitrate).max(REPLAY_MIN_RATE);
-            let rate = link.bandwidth.replay_rate(now, rate);
+            let rate = link.bandwidth.replay_rate(now, bitrate, rate);
             let elapsed = now.saturating_duration_since(replay.at).as_secs_f64();
             replay.budget = (replay.budget + elapsed * rate as f64 / 8.0).min(REPLAY_BURST);
             replay.at = now;
