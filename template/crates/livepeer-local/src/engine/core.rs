@@ -12,7 +12,7 @@
 //!    (`mirror.rs`) and have `viewer.rs` send it on.
 //! 4. `upkeep.rs` does what time demands: reports, repeats, deadlines.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Instant;
 
 use super::candidates::Candidate;
@@ -30,6 +30,7 @@ use super::session::{Leg, Session};
 use super::stats::{Counters, Drops, Stats, StreamStats};
 use super::stream::{SessionKey, Stream};
 use super::track::RidName;
+use super::upkeep::Round;
 use super::wire::Unsent;
 
 /// Everything of the engine that is not a socket or a clock.
@@ -45,7 +46,9 @@ pub(crate) struct Core {
     /// Only addresses that an authenticated check came from.
     pub(super) by_address: HashMap<TransportAddress, SessionKey>,
     pub(super) streams: HashMap<StreamName, Stream>,
-    pub(super) dirty: Vec<StreamName>,
+    /// Streams with something new for their viewers; the first may be halfway through them.
+    pub(super) dirty: VecDeque<StreamName>,
+    pub(super) round: Round,
     events: Vec<StreamEvent>,
     pub(super) routes: Vec<RouteChange>,
     pub(super) letters: Vec<Letter>,
@@ -58,6 +61,8 @@ pub(crate) struct Core {
     pub(super) next_upkeep: Option<Instant>,
     pub(super) next_nack: Option<Instant>,
     pub(super) next_pace: Option<Instant>,
+    /// At once, if the outbox was full before all viewers were served.
+    pub(super) next_flush: Option<Instant>,
 }
 
 impl Core {
@@ -73,7 +78,8 @@ impl Core {
             by_ufrag: HashMap::new(),
             by_address: HashMap::new(),
             streams: HashMap::new(),
-            dirty: Vec::new(),
+            dirty: VecDeque::new(),
+            round: Round::default(),
             events: Vec::new(),
             routes: Vec::new(),
             letters: Vec::new(),
@@ -84,6 +90,7 @@ impl Core {
             next_upkeep: None,
             next_nack: None,
             next_pace: None,
+            next_flush: None,
         }
     }
 

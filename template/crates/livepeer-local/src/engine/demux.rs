@@ -163,7 +163,7 @@ impl Core {
             }
         }
         stream.dirty = true;
-        self.dirty.push(name);
+        self.dirty.push_back(name);
         self.next_upkeep = Some(now);
     }
 
@@ -244,7 +244,7 @@ impl Core {
         stream.counters.bytes_in += plain.len() as u64;
         if !stream.dirty {
             stream.dirty = true;
-            self.dirty.push(name.clone());
+            self.dirty.push_back(name.clone());
         }
         if !stream.live {
             stream.live = true;
@@ -325,7 +325,7 @@ impl Core {
                         }
                         if !stream.dirty {
                             stream.dirty = true;
-                            self.dirty.push(session.stream.clone());
+                            self.dirty.push_back(session.stream.clone());
                         }
                     }
                 }

@@ -64,7 +64,15 @@ pub(crate) struct Outbox {
     datagrams: Vec<Datagram>,
 }
 
+/// What is sealed is sent before so much more is sealed that it would have left the processor's cache meanwhile.
+const FULL: usize = 128 * 1024;
+
 impl Outbox {
+    /// Whether to send what there is before more is queued. More can be queued all the same.
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes.len() >= FULL
+    }
+
     /// Queues one datagram. Those that follow each other here are contiguous in memory.
     pub(crate) fn push(&mut self, path: Path, datagram: &[u8]) {
         let start = self.bytes.len();

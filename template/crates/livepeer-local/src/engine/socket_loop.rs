@@ -266,10 +266,16 @@ impl SocketLoop {
 
     /// Brings out what the core has: first the routes, since what is sent may be answered at once.
     fn send(&mut self) {
-        self.post();
-        self.routes.apply(self.seat, self.core.take_routes());
-        let unsent = self.wire.send(self.core.outbox());
-        self.core.count_unsent(unsent);
+        loop {
+            self.post();
+            self.routes.apply(self.seat, self.core.take_routes());
+            let unsent = self.wire.send(self.core.outbox());
+            self.core.count_unsent(unsent);
+            if !self.core.is_halfway() {
+                break;
+            }
+            self.core.flush(Instant::now());
+        }
         for connection in self.core.take_hang_ups() {
             self.wire.hang_up(connection);
         }

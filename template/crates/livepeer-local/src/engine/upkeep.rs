@@ -21,10 +21,28 @@ const RECONNECT: Duration = Duration::from_secs(10);
 /// Sender and receiver reports.
 const REPORT: Duration = Duration::from_secs(1);
 
+/// What has been seen on the way through a stream's viewers.
+#[derive(Debug, Default)]
+pub(super) struct Round {
+    /// How many of them have been served.
+    next: usize,
+    /// Layers that somebody needs a keyframe of, to begin or to be moved there ...
+    keyframes: [bool; MAX_LAYERS],
+    /// ... and to go on on a thin link.
+    skipping: [bool; MAX_LAYERS],
+    /// Time alone brings somebody more.
+    paced: bool,
+}
+
 impl Core {
     /// When [`handle_timeout`](Core::handle_timeout) is due; `None` while there are no sessions.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let timers = [self.next_upkeep, self.next_nack, self.next_pace];
+        let timers = [
+            self.next_upkeep,
+            self.next_nack,
+            self.next_pace,
+            self.next_flush,
+        ];
         timers.into_iter().flatten().min()
     }
 
@@ -49,7 +67,7 @@ impl Core {
             && !stream.dirty
         {
             stream.dirty = true;
-            self.dirty.push(name.clone());
+            self.dirty.push_back(name.clone());
         }
     }
 
@@ -59,25 +77,42 @@ impl Core {
         for (name, stream) in &mut self.streams {
             if !stream.dirty {
                 stream.dirty = true;
-                self.dirty.push(name.clone());
+                self.dirty.push_back(name.clone());
             }
         }
     }
 
     /// Sends on what has come in since the last call: once for each batch of datagrams, so that a
-    /// viewer's packets leave side by side.
+    /// viewer's packets leave side by side. When the outbox is full the rest waits for the next call, which is due
+    /// at once: whoever comes first has its packets before those of the last are made.
     pub(crate) fn flush(&mut self, now: Instant) {
-        for name in std::mem::take(&mut self.dirty) {
-            self.flush_stream(now, &name);
+        while !self.out.is_full()
+            && let Some(name) = self.dirty.front().cloned()
+        {
+            if self.flush_stream(now, &name) {
+                self.dirty.pop_front();
+            }
         }
+        self.next_flush = (!self.dirty.is_empty()).then_some(now);
     }
 
-    fn flush_stream(&mut self, now: Instant, name: &StreamName) {
-        self.relay_stream(name);
+    /// Whether a [`flush`](Core::flush) ended before all viewers were served.
+    pub(crate) fn is_halfway(&self) -> bool {
+        self.next_flush.is_some()
+    }
+
+    /// Goes on with the round of a stream's viewers. Returns whether it has come to its end.
+    fn flush_stream(&mut self, now: Instant, name: &StreamName) -> bool {
+        let mut round = std::mem::take(&mut self.round);
+        if round.next == 0 {
+            self.relay_stream(name);
+        }
         let Some(stream) = self.streams.get_mut(name) else {
-            return;
+            return true;
         };
-        stream.dirty = false;
+        if round.next == 0 {
+            stream.dirty = false;
+        }
         let Stream {
             viewers,
             tracks,
@@ -87,9 +122,12 @@ impl Core {
         for track in tracks.iter_mut().flatten() {
             track.rank(now);
         }
-        let (mut keyframes, mut replaying) = ([false; MAX_LAYERS], false);
-        let mut skipping = [false; MAX_LAYERS];
-        for key in viewers {
+        for key in viewers.iter().skip(round.next) {
+            if self.out.is_full() {
+                self.round = round;
+                return false;
+            }
+            round.next += 1;
             let Some(session) = self.sessions.get_mut(key) else {
                 continue;
             };
@@ -117,12 +155,12 @@ impl Core {
                         link.counters.join_times.note(waited);
                     }
                     if let (1, Some(layer)) = (slot, sender.wants_keyframe()) {
-                        keyframes[layer % MAX_LAYERS] = true;
+                        round.keyframes[layer % MAX_LAYERS] = true;
                     }
                     if slot == 1 && sender.is_skipping() {
-                        skipping[sender.layer() % MAX_LAYERS] = true;
+                        round.skipping[sender.layer() % MAX_LAYERS] = true;
                     }
-                    replaying |= sender.is_paced();
+                    round.paced |= sender.is_paced();
                 }
             }
         }
@@ -130,21 +168,22 @@ impl Core {
             layer.clear_late();
         }
         if let Some(video) = &mut tracks[1] {
-            for (layer, awaited) in video.layers.iter_mut().zip(keyframes) {
+            for (layer, awaited) in video.layers.iter_mut().zip(round.keyframes) {
                 layer.keyframe_awaited = awaited;
             }
-            for (layer, skipping) in video.layers.iter_mut().zip(skipping) {
+            for (layer, skipping) in video.layers.iter_mut().zip(round.skipping) {
                 if skipping {
                     layer.want_keyframe_slowly(now);
                 }
             }
         }
-        if replaying {
+        if round.paced {
             let at = now + PACE;
             self.next_pace = Some(self.next_pace.map_or(at, |next| next.min(at)));
         }
         self.ask_home(now, name);
         self.feed_back(now, name);
+        true
     }
 
     /// What the publisher is told at once: missing packets, and that a keyframe is needed.
@@ -222,7 +261,7 @@ impl Core {
             // A keyframe that was wanted too soon after the last may be due now.
             if !stream.dirty {
                 stream.dirty = true;
-                self.dirty.push(name.clone());
+                self.dirty.push_back(name.clone());
             }
         }
         for name in silent {

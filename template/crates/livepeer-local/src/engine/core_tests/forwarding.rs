@@ -175,3 +175,34 @@ fn a_joiner_is_not_led_through_a_past_that_takes_long_to_decode() {
     assert_eq!(whole(&world, late, "video").len(), 2 * 3);
     assert_eq!(whole(&world, early, "video").len(), 162 * 3);
 }
+
+#[test]
+fn the_first_viewers_packets_do_not_wait_until_those_of_the_last_are_made() {
+    let mut world = world();
+    let mut camera = publisher(&mut world);
+    camera.film(&mut world, 2);
+    let viewers: Vec<Id> = (0..6).map(|_| viewer(&mut world)).collect();
+    camera.shoot(&mut world, false);
+    let video = |world: &World, id: Id| world.peers[id].track("video").len();
+    let before: Vec<usize> = viewers.iter().map(|id| video(&world, *id)).collect();
+
+    for _ in 0..14 {
+        for mut packet in camera.picture(false) {
+            packet.payload.resize(1000, 0);
+            world.send(camera.id, &packet);
+        }
+    }
+    let now = world.now;
+    world.core.flush(now);
+    let first = world.core.outbox().runs(1).count();
+    assert!((42..5 * 42).contains(&first), "{first}");
+    assert!(world.core.is_halfway());
+    assert_eq!(world.core.poll_timeout(), Some(now), "the others are next");
+
+    world.exchange();
+    assert!(!world.core.is_halfway());
+    for (id, before) in viewers.into_iter().zip(before) {
+        assert_eq!(video(&world, id), before + 42, "each packet once");
+        whole(&world, id, "video");
+    }
+}
