@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 
 use crate::figures::{Figures, HEAD};
+use crate::floor;
 use crate::load_process::Load;
 use crate::server::{Engine, Server, Stream, idle};
 
@@ -53,9 +54,12 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     for plan in series {
         let mut all: BTreeMap<(Step, Engine), Vec<Figures>> = BTreeMap::new();
         for repetition in 1..=args.repetitions {
+            eprintln!("a bare sender, {repetition} of {}", args.repetitions);
+            let floors = plan.steps.iter().map(|step| floor::measure(step.viewers));
+            let floors: Vec<f64> = floors.collect::<anyhow::Result<_>>()?;
             for engine in Engine::ALL {
                 eprintln!("{}, {} of {}", engine.name(), repetition, args.repetitions);
-                for figures in play(&plan, engine, &args).await? {
+                for figures in play(&plan, engine, &floors, &args).await? {
                     let step = Step {
                         publishers: figures.publishers,
                         viewers: figures.viewers,
@@ -138,13 +142,20 @@ impl Plan {
 }
 
 /// Goes through a series with one engine, as far as the machine bears it.
-async fn play(plan: &Plan, engine: Engine, args: &Args) -> anyhow::Result<Vec<Figures>> {
+///
+/// `floors`: what a bare sender takes for each packet in each step.
+async fn play(
+    plan: &Plan,
+    engine: Engine,
+    floors: &[f64],
+    args: &Args,
+) -> anyhow::Result<Vec<Figures>> {
     let mut server = Server::start(engine)?;
     let mut load = Load::start(args.drop)?;
     let mut streams: Vec<Stream> = Vec::new();
     let (mut viewers, mut base) = (0, None);
     let mut all = Vec::new();
-    for step in &plan.steps {
+    for (step, floor) in plan.steps.iter().zip(floors) {
         let mut whips = Vec::new();
         while streams.len() < step.publishers {
             let stream = server.stream().await?;
@@ -169,7 +180,7 @@ async fn play(plan: &Plan, engine: Engine, args: &Args) -> anyhow::Result<Vec<Fi
             eprintln!("  {viewers} viewers are too many: {why:#}");
             break;
         }
-        let figures = measure(&mut load, &server, engine, *step, before, args).await?;
+        let figures = measure(&mut load, &server, *step, before, *floor, args).await?;
         eprintln!("  {}", figures.row());
         let processors = std::thread::available_parallelism()?;
         let last = figures.is_overloaded(processors.get());
@@ -185,9 +196,9 @@ async fn play(plan: &Plan, engine: Engine, args: &Args) -> anyhow::Result<Vec<Fi
 async fn measure(
     load: &mut Load,
     server: &Server,
-    engine: Engine,
     step: Step,
     memory_before: u64,
+    floor: f64,
     args: &Args,
 ) -> anyhow::Result<Figures> {
     tokio::time::sleep(SETTLING).await;
@@ -209,10 +220,11 @@ async fn measure(
     let packets = seen.packets as f64;
     let all = (machine_after.1 - machine.1).max(1) as f64;
     Ok(Figures {
-        engine,
+        engine: server.engine(),
         publishers: step.publishers,
         viewers: step.viewers,
         us_per_packet: used.as_secs_f64() * 1e6 / packets,
+        floor_us_per_packet: floor,
         packets_per_second: packets / took,
         loss_percent: 100.0 * seen.lost as f64 / (packets + seen.lost as f64),
         delay_p50_ms: seen.delay_p50_ms,

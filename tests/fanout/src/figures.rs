@@ -12,6 +12,8 @@ pub(crate) struct Figures {
     pub(crate) viewers: usize,
     /// CPU time of the server for each packet that reached a viewer.
     pub(crate) us_per_packet: f64,
+    /// CPU time of a bare sender for each packet, to as many receivers: what no server can do without.
+    pub(crate) floor_us_per_packet: f64,
     pub(crate) packets_per_second: f64,
     pub(crate) loss_percent: f64,
     pub(crate) delay_p50_ms: f64,
@@ -60,6 +62,7 @@ impl Figures {
             publishers: first.publishers,
             viewers: first.viewers,
             us_per_packet: median(|f| f.us_per_packet),
+            floor_us_per_packet: median(|f| f.floor_us_per_packet),
             packets_per_second: median(|f| f.packets_per_second),
             loss_percent: median(|f| f.loss_percent),
             delay_p50_ms: median(|f| f.delay_p50_ms),
@@ -81,6 +84,7 @@ impl Figures {
             "publishers": self.publishers,
             "viewers": self.viewers,
             "us_per_packet": rounded(self.us_per_packet, 2),
+            "floor_us_per_packet": rounded(self.floor_us_per_packet, 2),
             "loss_percent": rounded(self.loss_percent, 3),
             "delay_p50_ms": rounded(self.delay_p50_ms, 2),
             "delay_p99_ms": rounded(self.delay_p99_ms, 2),
@@ -98,11 +102,12 @@ impl Figures {
     /// A row of a Markdown table, under [`HEAD`].
     pub(crate) fn row(&self) -> String {
         format!(
-            "| {} | {} | {} | {:.2} | {:.3} | {:.2} | {:.2} | {:.0} | {:.0} | {:.0} |",
+            "| {} | {} | {} | {:.2} | {:.2} | {:.3} | {:.2} | {:.2} | {:.0} | {:.0} | {:.0} |",
             self.engine.name(),
             self.publishers,
             self.viewers,
             self.us_per_packet,
+            self.floor_us_per_packet,
             self.loss_percent,
             self.delay_p50_ms,
             self.delay_p99_ms,
@@ -115,8 +120,8 @@ impl Figures {
 
 /// The head of a Markdown table of [`Figures::row`]s.
 pub(crate) const HEAD: &str = "\
-| engine | publishers | viewers | CPU, µs per packet | loss, % | delay p50, ms | p99, ms | KB per viewer | viewers per core | idle, % |
-|---|---|---|---|---|---|---|---|---|---|";
+| engine | publishers | viewers | CPU, µs per packet | bare sender | loss, % | delay p50, ms | p99, ms | KB per viewer | viewers per core | idle, % |
+|---|---|---|---|---|---|---|---|---|---|---|";
 
 fn rounded(value: f64, digits: i32) -> f64 {
     let scale = 10f64.powi(digits);
@@ -134,6 +139,7 @@ mod tests {
             publishers: 1,
             viewers: 100,
             us_per_packet,
+            floor_us_per_packet: 1.0,
             packets_per_second: 27_000.0,
             loss_percent,
             delay_p50_ms: 0.5,

@@ -116,6 +116,10 @@ impl Server {
         })
     }
 
+    pub(crate) fn engine(&self) -> Engine {
+        self.engine
+    }
+
     pub(crate) fn cpu(&self) -> anyhow::Result<Cpu> {
         cpu(self.child.id())
     }
@@ -137,21 +141,24 @@ impl Drop for Server {
     }
 }
 
-/// The scheduler's own account in nanoseconds: `stat` counts hundredths of a second, which is too coarse for seconds.
+/// CPU time of all threads of a process.
 pub(crate) fn cpu(process: u32) -> anyhow::Result<Cpu> {
-    let mut total = 0;
+    let mut total = Duration::ZERO;
     for thread in fs::read_dir(format!("/proc/{process}/task"))? {
         // A thread may end between the two looks.
-        let Ok(account) = fs::read_to_string(thread?.path().join("schedstat")) else {
-            continue;
-        };
-        let ran = account
-            .split(' ')
-            .next()
-            .and_then(|ran| ran.parse::<u64>().ok());
-        total += ran.context("the scheduler keeps no account")?;
+        if let Ok(account) = fs::read_to_string(thread?.path().join("schedstat")) {
+            total += ran(&account)?;
+        }
     }
-    Ok(Cpu(Duration::from_nanos(total)))
+    Ok(Cpu(total))
+}
+
+/// How long a thread ran by its `schedstat`, the scheduler's own account in nanoseconds: `stat` counts hundredths of a
+/// second, which is too coarse for seconds.
+pub(crate) fn ran(account: &str) -> anyhow::Result<Duration> {
+    let ran = account.split(' ').next().and_then(|ran| ran.parse().ok());
+    let ran = ran.context("the scheduler keeps no account")?;
+    Ok(Duration::from_nanos(ran))
 }
 
 /// Time that all processors together have been idle, and all time, in hundredths of a second.

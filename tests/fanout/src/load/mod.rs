@@ -6,14 +6,14 @@
 //! connect a peer, `publisher.rs` sends, `viewer.rs` receives with the help of `rtp.rs` and `feedback.rs`, `tally.rs` counts.
 
 mod feedback;
-mod hall;
-mod publisher;
+pub(super) mod hall;
+pub(super) mod publisher;
 mod rtp;
 mod sdp;
 mod tally;
 mod transport;
 mod viewer;
-mod wire;
+pub(super) mod wire;
 
 use std::cell::RefCell;
 use std::io::BufRead as _;
