@@ -44,6 +44,8 @@ const DECRYPTING: usize = 10;
 const OFFERS: usize = 8;
 /// All viewers of a step have their first packet within so long, or the step has failed.
 const JOINING: Duration = Duration::from_secs(60);
+/// An offer that came too early is made again after this.
+const AGAIN: Duration = Duration::from_millis(50);
 /// No answer is longer.
 const LONGEST_ANSWER: usize = 256 << 10;
 
@@ -157,7 +159,9 @@ impl Load {
             let credentials = Credentials::random();
             let ssrcs = [rand::random(), rand::random()];
             let offer = sdp::publish(&credentials, &self.identity.fingerprint, ssrcs);
-            let answer = offer_to(&self.http, &url, offer).await?;
+            let Offered::Answer(answer) = offer_to(&self.http, &url, &offer).await? else {
+                anyhow::bail!("the stream is somebody else's");
+            };
             let identity = self.identity.clone();
             let transport = Transport::new(Instant::now(), identity, credentials, answer);
             let mut publisher = Publisher::new(Wire::bind()?, transport, ssrcs[0]);
@@ -188,8 +192,16 @@ impl Load {
                     let _turn = turns.acquire().await?;
                     let credentials = Credentials::random();
                     let offer = sdp::play(&credentials, &identity.fingerprint);
-                    let began = Instant::now();
-                    let answer = offer_to(&http, &url, offer).await?;
+                    let deadline = Instant::now() + JOINING;
+                    // A stream is live with its publisher's first packet, which may be on its way yet.
+                    let (began, answer) = loop {
+                        let began = Instant::now();
+                        match offer_to(&http, &url, &offer).await? {
+                            Offered::Answer(answer) => break (began, answer),
+                            Offered::NotYet(why) if began > deadline => anyhow::bail!("{why}"),
+                            Offered::NotYet(_) => tokio::time::sleep(AGAIN).await,
+                        }
+                    };
                     let transport = Transport::new(Instant::now(), identity, credentials, answer);
                     let viewer = viewer::Viewer::new(began, transport, tally, sent, decrypts, drop);
                     // The hall is there as long as the load.
@@ -237,10 +249,17 @@ impl Drop for Load {
     }
 }
 
-async fn offer_to(http: &Http, url: &str, offer: String) -> anyhow::Result<Answer> {
+/// What a server says to an offer that it does not refuse for good.
+enum Offered {
+    Answer(Answer),
+    /// 409: there is no publisher yet, or another one.
+    NotYet(String),
+}
+
+async fn offer_to(http: &Http, url: &str, offer: &str) -> anyhow::Result<Offered> {
     let request = Request::post(url)
         .header("content-type", "application/sdp")
-        .body(Body::from(offer))?;
+        .body(Body::from(offer.to_owned()))?;
     let response = http
         .request(request)
         .await
@@ -248,9 +267,10 @@ async fn offer_to(http: &Http, url: &str, offer: String) -> anyhow::Result<Answe
     let status = response.status();
     let body = to_bytes(Body::new(response.into_body()), LONGEST_ANSWER).await?;
     let body = String::from_utf8_lossy(&body);
-    ensure!(
-        status == 201,
-        "the server refuses an offer: {status} {body}"
-    );
-    Answer::read(&body)
+    let why = format!("the server refuses an offer: {status} {body}");
+    if status == 409 {
+        return Ok(Offered::NotYet(why));
+    }
+    ensure!(status == 201, why);
+    Answer::read(&body).map(Offered::Answer)
 }
