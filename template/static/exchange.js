@@ -5,6 +5,8 @@
  * it may not know. Redirects are followed by `fetch` itself.
  */
 
+import { eager } from './peer.js';
+
 /**
  * Where and as whom to publish or play.
  * @typedef {Object} Credential
@@ -103,7 +105,7 @@ export async function exchange(pc, { url, token }, signal) {
     token,
   };
   try {
-    await pc.setRemoteDescription({ type: 'answer', sdp: await answer.text() });
+    await pc.setRemoteDescription({ type: 'answer', sdp: eager(await answer.text()) });
   } catch (error) {
     farewell(session);
     if (pc.signalingState === 'closed') throw new DOMException('closed meanwhile', 'AbortError');

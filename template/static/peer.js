@@ -59,3 +59,23 @@ export function preferCodec(transceiver) {
   const first = codecs.filter(({ mimeType }) => mimeType.toLowerCase() === `video/${wanted.toLowerCase()}`);
   if (first.length > 0) transceiver.setCodecPreferences([...first, ...codecs.filter((codec) => !first.includes(codec))]);
 }
+
+/** Chromium and Safari begin with 300 kb/s, hence with small pictures, and feel their way up for many seconds. In kb/s. */
+const START_BITRATE = 1500;
+
+/**
+ * A server's answer with the wish that those browsers begin faster; on a link that bears less, their congestion control
+ * brings them down. It says nothing to other browsers, and nothing about what is received.
+ * @param {string} sdp
+ * @returns {string}
+ */
+export function eager(sdp) {
+  for (const [line, payload] of sdp.matchAll(/^a=rtpmap:(\d+) (?:VP8|VP9|AV1|H264)\/90000\r?\n/gm)) {
+    const parameters = new RegExp(`^a=fmtp:${payload} [^\\r\\n]+`, 'm');
+    const wish = `x-google-start-bitrate=${START_BITRATE}`;
+    sdp = parameters.test(sdp)
+      ? sdp.replace(parameters, (known) => `${known};${wish}`)
+      : sdp.replace(line, `${line}a=fmtp:${payload} ${wish}\r\n`);
+  }
+  return sdp;
+}
