@@ -115,6 +115,9 @@ async function publish(url, codec) {
   const chosen = codecs.filter((each) => [`video/${codec}`, "video/rtx"].includes(each.mimeType));
   if (!chosen.some((each) => each.mimeType === `video/${codec}`)) throw new NotFor(`this browser does not encode ${codec}`);
   video.setCodecPreferences(chosen);
+  // Firefox counts a codec among its own whose plug-in it has not downloaded, and then offers nothing.
+  const offersNothing = /^m=video \d+ \S+ *\r?$/m.test((await pc.createOffer()).sdp ?? "");
+  if (offersNothing) throw new NotFor(`this browser lists ${codec}, but offers none`);
   await negotiate(pc, url);
   await connected(pc);
   // A connection that nobody holds is closed some day.

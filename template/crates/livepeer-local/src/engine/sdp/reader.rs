@@ -112,7 +112,9 @@ impl Reader {
         let (Some(kind), Some(port), Some(protocol), Some(formats)) =
             (words.next(), words.next(), words.next(), words.next())
         else {
-            return malformed("an m-line has fewer than four fields");
+            return malformed(
+                "an m-line does not have a kind, a port, a protocol and at least one format",
+            );
         };
         let Ok(port) = port.split('/').next().unwrap_or_default().parse::<u32>() else {
             return malformed("an m-line's port is not a number");
