@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 
 use crate::figures::{Figures, HEAD};
-use crate::floor;
+use crate::load::floor;
 use crate::load_process::Load;
 use crate::server::{Engine, Server, Stream, idle};
 

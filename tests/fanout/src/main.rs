@@ -3,13 +3,12 @@
 //!
 //! One program, several processes: `bench.rs` starts a server under test (`server.rs`), which is either `engine.rs` or
 //! `broadcaster.rs`, and the load (`load_process.rs`, `load/`); it tells the load what to do and looks at the server's CPU
-//! time and memory. `floor.rs` is what the system takes alone. What comes of it is in `figures.rs`.
+//! time and memory. `load/floor.rs` is what the system takes alone. What comes of it is in `figures.rs`.
 
 mod bench;
 mod broadcaster;
 mod engine;
 mod figures;
-mod floor;
 mod load;
 mod load_process;
 mod server;
@@ -37,7 +36,7 @@ enum Role {
     Load(load::Args),
     /// A bare sender
     #[command(hide = true)]
-    Floor(floor::Args),
+    Floor(load::floor::Args),
     /// The engine, as an app has it
     #[command(hide = true)]
     Engine,
@@ -56,7 +55,7 @@ fn main() -> anyhow::Result<()> {
     match cli.role {
         None => runtime()?.block_on(bench::run(cli.args)),
         Some(Role::Load(args)) => load::run(&args),
-        Some(Role::Floor(args)) => floor::run(&args),
+        Some(Role::Floor(args)) => load::floor::run(&args),
         Some(Role::Engine) => runtime()?.block_on(engine::serve()),
         Some(Role::Webrtc) => runtime()?.block_on(broadcaster::serve()),
     }

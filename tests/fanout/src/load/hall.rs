@@ -12,7 +12,7 @@ use super::viewer::Viewer;
 use super::wire::{Buffers, Wire};
 
 /// Viewers of a socket. More would need more than the system's ordinary receive buffer at each burst.
-pub(crate) const SEATS: usize = 8;
+pub(super) const SEATS: usize = 8;
 /// How often to look at the clock: half of what NACKs are repeated after.
 const TICK: Duration = Duration::from_millis(20);
 
@@ -95,7 +95,7 @@ impl Hall {
 }
 
 /// Each seat has a loopback address of its own: 127.0.0.1 and those after it.
-pub(crate) fn address_of(seat: usize) -> Ipv4Addr {
+pub(super) fn address_of(seat: usize) -> Ipv4Addr {
     Ipv4Addr::new(127, 0, 0, 1 + seat as u8)
 }
 

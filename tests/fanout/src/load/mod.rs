@@ -4,16 +4,18 @@
 //! the whole handshake and send what a browser sends; one in [`DECRYPTING`] decrypts all that comes, the others only
 //! read the headers, which SRTP leaves in the clear. Read in this order: `wire.rs` is a socket, `sdp.rs` and `transport.rs`
 //! connect a peer, `publisher.rs` sends, `viewer.rs` receives with the help of `rtp.rs` and `feedback.rs`, `tally.rs` counts.
+//! `floor.rs` is apart from them: the same datagrams with no server before them.
 
 mod feedback;
-pub(super) mod hall;
-pub(super) mod publisher;
+pub(super) mod floor;
+mod hall;
+mod publisher;
 mod rtp;
 mod sdp;
 mod tally;
 mod transport;
 mod viewer;
-pub(super) mod wire;
+mod wire;
 
 use std::cell::RefCell;
 use std::io::BufRead as _;
@@ -22,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use axum::body::{Body, to_bytes};
-use axum::http::Request;
+use axum::http::{Request, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -159,8 +161,9 @@ impl Load {
             let credentials = Credentials::random();
             let ssrcs = [rand::random(), rand::random()];
             let offer = sdp::publish(&credentials, &self.identity.fingerprint, ssrcs);
-            let Offered::Answer(answer) = offer_to(&self.http, &url, &offer).await? else {
-                anyhow::bail!("the stream is somebody else's");
+            let answer = match offer_to(&self.http, &url, &offer).await? {
+                Offered::Answer(answer) => answer,
+                Offered::NotYet(why) => anyhow::bail!("{why}"),
             };
             let identity = self.identity.clone();
             let transport = Transport::new(Instant::now(), identity, credentials, answer);
@@ -267,10 +270,10 @@ async fn offer_to(http: &Http, url: &str, offer: &str) -> anyhow::Result<Offered
     let status = response.status();
     let body = to_bytes(Body::new(response.into_body()), LONGEST_ANSWER).await?;
     let body = String::from_utf8_lossy(&body);
-    let why = format!("the server refuses an offer: {status} {body}");
-    if status == 409 {
-        return Ok(Offered::NotYet(why));
+    let why = || format!("the server refuses an offer: {status} {body}");
+    match status {
+        StatusCode::CREATED => Answer::read(&body).map(Offered::Answer),
+        StatusCode::CONFLICT => Ok(Offered::NotYet(why())),
+        _ => Err(anyhow::Error::msg(why())),
     }
-    ensure!(status == 201, why);
-    Answer::read(&body).map(Offered::Answer)
 }

@@ -21,13 +21,13 @@ use super::wire::{Buffers, Wire};
 
 /// Ticks of RTP's clock between two pictures, and the same in time.
 const PICTURE_TICKS: u32 = 3000;
-pub(crate) const PICTURE: Duration = Duration::from_nanos(33_333_333);
+pub(super) const PICTURE: Duration = Duration::from_nanos(33_333_333);
 /// Bytes of payload of a packet.
-pub(crate) const PAYLOAD: usize = 1180;
+pub(super) const PAYLOAD: usize = 1180;
 /// Packets of a picture; keyframes have no more, so that the load is even.
-pub(crate) const PACKETS: usize = 9;
+pub(super) const PACKETS: usize = 9;
 /// Packets that leave at once: libwebrtc's pacer works every 5 ms, and sends at two and a half times the rate.
-pub(crate) const BURST: usize = 3;
+pub(super) const BURST: usize = 3;
 const PACE: Duration = Duration::from_millis(5);
 /// Pictures between two keyframes that nobody asked for.
 const KEYFRAMES: u64 = 120;

@@ -16,29 +16,29 @@ const BUFFER: usize = 4 << 20;
 
 /// One socket. It is bound to every address of this machine, so that many peers can share it, each by a loopback address
 /// of its own: a server tells peers apart by address and port.
-pub(crate) struct Wire {
+pub(super) struct Wire {
     socket: tokio::net::UdpSocket,
     state: UdpSocketState,
 }
 
 /// Where a datagram came from, to which of our addresses, and when the kernel had it (since 1970).
 #[derive(Clone, Copy)]
-pub(crate) struct Arrival {
-    pub(crate) to: Ipv4Addr,
-    pub(crate) at: Duration,
+pub(super) struct Arrival {
+    pub(super) to: Ipv4Addr,
+    pub(super) at: Duration,
 }
 
 /// Memory to receive into, one for all sockets of the thread.
-pub(crate) struct Buffers(Vec<u8>);
+pub(super) struct Buffers(Vec<u8>);
 
 impl Buffers {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Buffers(vec![0; BATCH_SIZE * LONGEST])
     }
 }
 
 impl Wire {
-    pub(crate) fn bind() -> anyhow::Result<Wire> {
+    pub(super) fn bind() -> anyhow::Result<Wire> {
         let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
         let state = UdpSocketState::new((&socket).into())?;
         // Browsers take datagrams one by one. Joined ones would spare the server, whose system call delivers them
@@ -51,18 +51,18 @@ impl Wire {
         Ok(Wire { socket, state })
     }
 
-    pub(crate) fn port(&self) -> std::io::Result<u16> {
+    pub(super) fn port(&self) -> std::io::Result<u16> {
         Ok(self.socket.local_addr()?.port())
     }
 
     /// Resolves when there is something to [`receive`](Self::receive).
-    pub(crate) async fn readable(&self) {
+    pub(super) async fn readable(&self) {
         // An error is one that an earlier datagram met; the socket lives on.
         let _ = self.socket.readable().await;
     }
 
     /// Takes one batch.
-    pub(crate) fn receive(&self, buffers: &mut Buffers, mut each: impl FnMut(Arrival, &[u8])) {
+    pub(super) fn receive(&self, buffers: &mut Buffers, mut each: impl FnMut(Arrival, &[u8])) {
         let mut metas = [RecvMeta::default(); BATCH_SIZE];
         let received = {
             let mut slices = buffers.0.chunks_mut(LONGEST).map(IoSliceMut::new);
@@ -83,7 +83,7 @@ impl Wire {
     }
 
     /// Sends one datagram. What the system does not take is lost, as on any network.
-    pub(crate) fn send(&self, from: Ipv4Addr, to: SocketAddr, datagram: &[u8]) {
+    pub(super) fn send(&self, from: Ipv4Addr, to: SocketAddr, datagram: &[u8]) {
         let transmit = Transmit {
             destination: to,
             ecn: None,

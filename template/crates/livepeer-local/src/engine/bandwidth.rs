@@ -50,6 +50,8 @@ const TRAIN_MAX: f64 = 2.0 * START;
 /// sends it every 50 to 250 ms.
 const WINDOW: usize = 64_000;
 const FIRST_FEEDBACK: Duration = Duration::from_millis(750);
+/// A replay at this multiple of the track's rate comes to the live edge.
+const CATCHING_UP: f64 = 1.25;
 /// On a link that is too thin so much may be on its way, beside the round trip: feedback comes every 50 to
 /// 100 ms.
 const IN_FLIGHT: Duration = Duration::from_millis(150);
@@ -155,8 +157,8 @@ impl Bandwidth {
             }
             _ if self.limited => wish.min(self.estimate()),
             _ if self.trained || self.measured => {
-                let catching_up = bitrate.saturating_mul(5) / 4;
-                wish.min(self.estimate().max(catching_up))
+                let catching_up = CATCHING_UP * bitrate as f64;
+                wish.min(self.estimate().max(catching_up as u64))
             }
             _ => wish,
         }

@@ -57,15 +57,15 @@ pub(crate) struct Datagram {
     pub(crate) range: Range<usize>,
 }
 
+/// What is sealed is sent before so much more is sealed that it would have left the processor's cache meanwhile, in bytes.
+const FULL: usize = 128 * 1024;
+
 /// A queue of datagrams, emptied by the socket loop after each call of the core.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     bytes: Vec<u8>,
     datagrams: Vec<Datagram>,
 }
-
-/// What is sealed is sent before so much more is sealed that it would have left the processor's cache meanwhile.
-const FULL: usize = 128 * 1024;
 
 impl Outbox {
     /// Whether to send what there is before more is queued. More can be queued all the same.

@@ -104,15 +104,11 @@ impl Core {
     /// Goes on with the round of a stream's viewers. Returns whether it has come to its end.
     fn flush_stream(&mut self, now: Instant, name: &StreamName) -> bool {
         let mut round = std::mem::take(&mut self.round);
-        if round.next == 0 {
-            self.relay_stream(name);
-        }
+        self.relay_stream(name);
         let Some(stream) = self.streams.get_mut(name) else {
             return true;
         };
-        if round.next == 0 {
-            stream.dirty = false;
-        }
+        stream.dirty = false;
         let Stream {
             viewers,
             tracks,

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use quinn_udp::{Transmit, UdpSocketState};
 
-use crate::load::hall::{SEATS, address_of};
-use crate::load::publisher::{BURST, PACKETS, PAYLOAD, PICTURE};
-use crate::load::wire::{Buffers, Wire};
+use super::hall::{SEATS, address_of};
+use super::publisher::{BURST, PACKETS, PAYLOAD, PICTURE};
+use super::wire::{Buffers, Wire};
 use crate::server::ran;
 
 /// A packet's header with the extension for its number, and the tag of AES-GCM.
